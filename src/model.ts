@@ -1,0 +1,48 @@
+/**
+ * The DTOs: what the store returns and the API sends, with the JSON field names of the wire
+ * contract. Times are RFC 3339 strings in UTC. No behaviour lives here.
+ *
+ * @module
+ */
+
+/** A machine that runs `codex exec-server` and dials in. */
+export interface Executor {
+  exe_id: string;
+  user_id: string;
+  display_name: string;
+  description: string;
+  default_cwd: string;
+  registered_at: string;
+  /** When it was last seen connected; absent when it never was. */
+  last_seen_at?: string;
+}
+
+/** A binding: the workspace may reach the executor. */
+export interface WorkspaceExecutor {
+  workspace_id: string;
+  exe_id: string;
+  is_default: boolean;
+  bound_at: string;
+}
+
+/** An executor as a workspace sees it, in the order of binding. */
+export interface ConnectedExecutor {
+  exe_id: string;
+  description: string;
+  default_cwd: string;
+  is_default: boolean;
+  /** When it was last seen connected; absent when it never was. */
+  last_seen_at?: string;
+}
+
+/**
+ * How an executor's socket is shared, which follows from how it came: `exclusive` serves one bridge
+ * at a time, `relay` and `noise` carry many streams.
+ */
+export type ExecutorKind = "exclusive" | "relay" | "noise";
+
+/** The newest registration of an executor: what a `register` call left behind. */
+export interface Registration {
+  registration_id: string;
+  kind: ExecutorKind;
+}
