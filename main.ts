@@ -1,0 +1,15 @@
+/**
+ * codex-exec-gateway: joins codex harnesses to the executors that dial in.
+ *
+ * @module
+ */
+if (import.meta.main) {
+  const [command, ...rest] = Deno.args;
+  // Loaded by need: a command of the command line should not wait for the server's modules.
+  if (command === undefined || (command === "serve" && rest.length === 0)) {
+    const { serve } = await import("./src/serve.ts");
+    Deno.exit(await serve());
+  }
+  const { runCommand } = await import("./src/cli/run.ts");
+  Deno.exit(await runCommand(Deno.args));
+}

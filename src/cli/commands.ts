@@ -1,0 +1,213 @@
+/**
+ * The admin commands, each a client of the running gateway's own API.
+ *
+ * @module
+ */
+import { mintCapabilityToken } from "../auth/capability_token.ts";
+import { type CodexLine, executorLines, harnessLines } from "./codex_lines.ts";
+import { Gateway } from "./gateway.ts";
+import { CommandError, print, UsageError } from "./output.ts";
+
+/** The values of a command's flags, as `node:util` `parseArgs` gives them. */
+export type Flags = Readonly<Record<string, string | boolean | string[] | undefined>>;
+
+/** A command: the flags it takes besides the common ones, and what it does. */
+export interface Command {
+  readonly options: Readonly<
+    Record<string, { type: "string" | "boolean"; multiple?: boolean }>
+  >;
+  run(flags: Flags, positionals: string[]): Promise<void>;
+}
+
+/** Every command, by the words that name it. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  "executor add": {
+    options: {
+      name: { type: "string" },
+      workspace: { type: "string" },
+      default: { type: "boolean" },
+      description: { type: "string" },
+      cwd: { type: "string" },
+      user: { type: "string" },
+    },
+    run: addExecutor,
+  },
+  "executor list": { options: { workspace: { type: "string" } }, run: listExecutors },
+  "executor remove": { options: { workspace: { type: "string" } }, run: removeExecutor },
+  "token mint": {
+    options: {
+      workspace: { type: "string" },
+      exe: { type: "string", multiple: true },
+      ttl: { type: "string" },
+      turn: { type: "string" },
+    },
+    run: mintToken,
+  },
+  "turn revoke": { options: { exp: { type: "string" } }, run: revokeTurn },
+};
+
+async function addExecutor(flags: Flags, positionals: string[]): Promise<void> {
+  expectPositionals(positionals, 0);
+  const name = required(flags, "name");
+  const workspace = required(flags, "workspace");
+  const gateway = new Gateway(text(flags, "url"));
+  const { exe_id, registration_token } = await gateway.call("POST", "/api/codex-exec/register", {
+    display_name: name,
+    description: text(flags, "description") ?? name,
+    default_cwd: text(flags, "cwd"),
+  }, text(flags, "user") ?? "local") as { exe_id: string; registration_token: string };
+  await gateway.call("POST", `${workspacePath(workspace)}/executors`, {
+    exe_id,
+    is_default: flags.default === true,
+  });
+  const lines = executorLines(gateway.publicUrl, exe_id, registration_token);
+  if (flags.json) {
+    print(JSON.stringify({ exe_id, registration_token, workspace_id: workspace, run: lines }));
+    return;
+  }
+  print(`executor            ${exe_id}
+registration token  ${registration_token}   (shown this once)
+
+On the machine it stands for, run:
+${renderLines(lines)}
+Then let a turn reach it: token mint --workspace ${workspace} --exe ${exe_id}`);
+}
+
+async function listExecutors(flags: Flags, positionals: string[]): Promise<void> {
+  expectPositionals(positionals, 0);
+  const workspace = required(flags, "workspace");
+  const executors = await new Gateway(text(flags, "url"))
+    .call("GET", `${workspacePath(workspace)}/executors`) as ListedExecutor[];
+  if (flags.json) {
+    print(JSON.stringify(executors));
+    return;
+  }
+  if (executors.length === 0) {
+    print(`no executor is bound to workspace ${workspace}`);
+    return;
+  }
+  print(table([
+    ["EXECUTOR", "CONNECTED", "DEFAULT", "LAST SEEN", "DESCRIPTION"],
+    ...executors.map((e) => [
+      e.exe_id,
+      e.connected ? "yes" : "no",
+      e.is_default ? "yes" : "no",
+      e.last_seen_at ?? "never",
+      e.description,
+    ]),
+  ]));
+}
+
+async function removeExecutor(flags: Flags, positionals: string[]): Promise<void> {
+  const [exeId] = expectPositionals(positionals, 1, "EXE_ID") as [string];
+  const workspace = text(flags, "workspace");
+  const path = workspace === undefined
+    ? `/api/codex-exec/executors/${encodeURIComponent(exeId)}`
+    : `${workspacePath(workspace)}/executors/${encodeURIComponent(exeId)}`;
+  await new Gateway(text(flags, "url")).call("DELETE", path);
+  if (flags.json) print(JSON.stringify({ exe_id: exeId, removed: true }));
+  else print(workspace === undefined ? `removed ${exeId}` : `unbound ${exeId} from ${workspace}`);
+}
+
+async function mintToken(flags: Flags, positionals: string[]): Promise<void> {
+  expectPositionals(positionals, 0);
+  const workspace = required(flags, "workspace");
+  const exeIds = (flags.exe ?? []) as string[];
+  if (exeIds.length === 0) throw new UsageError("--exe is required");
+  const ttl = parseDuration(text(flags, "ttl") ?? "1h");
+  const turn = text(flags, "turn") ?? `turn_${crypto.randomUUID()}`;
+  const gateway = new Gateway(text(flags, "url"));
+  const iat = Math.floor(Date.now() / 1000);
+  const exp = iat + ttl;
+  const token = await mintCapabilityToken({
+    turn_id: turn,
+    workspace_id: workspace,
+    exe_ids: exeIds,
+    iat,
+    exp,
+  }, gateway.capTokenSecret);
+  const harness = exeIds.map((exe_id) => ({
+    exe_id,
+    lines: harnessLines(gateway.publicUrl, exe_id, token),
+  }));
+  if (flags.json) {
+    print(JSON.stringify({ token, turn_id: turn, exp, harness }));
+    return;
+  }
+  print(`turn    ${turn}
+expires ${new Date(exp * 1000).toISOString()}
+token   ${token}`);
+  for (const { exe_id, lines } of harness) {
+    print(`\nTo run commands on ${exe_id}, put this before the harness's codex command:
+${renderLines(lines).trimEnd()}`);
+  }
+}
+
+async function revokeTurn(flags: Flags, positionals: string[]): Promise<void> {
+  const [turnId] = expectPositionals(positionals, 1, "TURN_ID") as [string];
+  const given = text(flags, "exp");
+  const exp = given === undefined ? undefined : Number(given);
+  if (exp !== undefined && !Number.isSafeInteger(exp)) {
+    throw new UsageError("--exp must be whole unix seconds");
+  }
+  await new Gateway(text(flags, "url"))
+    .call("POST", "/api/exec-gateway/revoke-turn", { turn_id: turnId, exp });
+  if (flags.json) print(JSON.stringify({ turn_id: turnId, revoked: true }));
+  else print(`revoked ${turnId}`);
+}
+
+interface ListedExecutor {
+  exe_id: string;
+  description: string;
+  is_default: boolean;
+  connected: boolean;
+  last_seen_at?: string;
+}
+
+function workspacePath(workspace: string): string {
+  return `/api/codex-exec/workspaces/${encodeURIComponent(workspace)}`;
+}
+
+function text(flags: Flags, name: string): string | undefined {
+  const value = flags[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+function required(flags: Flags, name: string): string {
+  const value = text(flags, name);
+  if (!value) throw new UsageError(`--${name} is required`);
+  return value;
+}
+
+function expectPositionals(positionals: string[], count: number, name = ""): string[] {
+  if (positionals.length < count) throw new UsageError(`${name} is required`);
+  if (positionals.length > count) {
+    throw new UsageError(`unexpected argument: ${positionals[count]}`);
+  }
+  return positionals;
+}
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Seconds of a duration such as 90s, 15m, 1h or 2d. */
+function parseDuration(duration: string): number {
+  const [, amount, unit] = /^(\d{1,6})([smhd])$/.exec(duration) ?? [];
+  if (amount === undefined || Number(amount) === 0) {
+    throw new UsageError(`--ttl must be a duration such as 90s, 15m, 1h or 2d, not ${duration}`);
+  }
+  return Number(amount) * UNIT_SECONDS[unit!]!;
+}
+
+function renderLines(lines: readonly CodexLine[]): string {
+  return lines.map(({ releases, line }) => `\n  # ${releases}\n  ${line}\n`).join("");
+}
+
+function table(rows: string[][]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd())
+    .join("\n");
+}
+
+/** Exported for the command line's main: what counts as the person's own mistake. */
+export { CommandError, UsageError };

@@ -1,0 +1,114 @@
+/**
+ * The running gateway, as the command line reaches it: its URL and secrets come from the flags, the
+ * environment, or the data directory where the gateway left them.
+ *
+ * @module
+ */
+import { DataDirectoryError } from "../store/database.ts";
+import { readGatewayFile } from "../gateway_file.ts";
+import { readSecrets, type Secrets } from "../secrets.ts";
+import { CommandError } from "./output.ts";
+
+/** A client of the gateway's internal API. */
+export class Gateway {
+  /** Its http:// or https:// base URL, as this machine reaches it. */
+  readonly url: string;
+  /** The http:// or https:// base that executors and harnesses use. */
+  readonly publicUrl: string;
+  readonly #dataDir: string;
+
+  /** @param url the `--url` flag */
+  constructor(url: string | undefined) {
+    this.#dataDir = Deno.env.get("CXG_DATA_DIR") || "./data";
+    // With a database server the secrets are in the environment, and so is where it listens.
+    const left = Deno.env.get("CXG_DATABASE_URL") ? undefined : readGatewayFile(this.#dataDir);
+    this.url = (url ?? left?.url ?? urlFromEnv()).replace(/\/+$/, "");
+    if (!/^https?:\/\/./.test(this.url) || !URL.canParse(this.url)) {
+      throw new CommandError(`--url must be an http:// or https:// URL, not ${this.url}`);
+    }
+    const publicWs = Deno.env.get("CXG_PUBLIC_WS_BASE_URL") || left?.public_ws_base_url;
+    this.publicUrl = publicWs?.replace(/^ws/, "http").replace(/\/+$/, "") ?? this.url;
+  }
+
+  /** The secret that capability tokens are signed with. */
+  get capTokenSecret(): Uint8Array<ArrayBuffer> {
+    return new TextEncoder().encode(
+      this.#secret("CXG_CAPTOKEN_HMAC_SECRET", "captoken_hmac_secret"),
+    );
+  }
+
+  /**
+   * Calls the internal API.
+   *
+   * @returns the JSON answer, `undefined` for 204
+   * @throws {CommandError} when the gateway does not answer, or refuses
+   */
+  async call(method: string, path: string, body?: unknown, user?: string): Promise<unknown> {
+    const headers: Record<string, string> = { "x-internal-secret": this.#apiSecret(path) };
+    if (user !== undefined) headers["x-user-id"] = user;
+    let response: Response;
+    try {
+      response = await fetch(this.url + path, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        signal: AbortSignal.timeout(30_000),
+      });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new CommandError(
+        `the gateway at ${this.url} does not answer (is it running?): ${reason}`,
+      );
+    }
+    const text = await response.text();
+    if (!response.ok) {
+      throw new CommandError(`the gateway refused (${response.status}): ${refusal(text)}`);
+    }
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  #apiSecret(path: string): string {
+    const shared = path.startsWith("/api/exec-gateway/") &&
+      Deno.env.get("CXG_INTERNAL_SHARED_SECRET");
+    return shared || this.#secret("CXG_AGENTSERVER_INTERNAL_SECRET", "agentserver_internal_secret");
+  }
+
+  #secret(variable: string, field: keyof Secrets): string {
+    let kept: Secrets | undefined;
+    const given = Deno.env.get(variable);
+    if (given) return given;
+    try {
+      kept = readSecrets(this.#dataDir);
+    } catch (error) {
+      if (error instanceof DataDirectoryError) throw new CommandError(error.message);
+      throw error;
+    }
+    if (kept === undefined) {
+      throw new CommandError(
+        `${variable} is not set, and no gateway has left its secrets in ${this.#dataDir}: ` +
+          "run this where the gateway was started, or set CXG_DATA_DIR",
+      );
+    }
+    return kept[field];
+  }
+}
+
+function urlFromEnv(): string {
+  const host = Deno.env.get("CXG_HOST") || "127.0.0.1";
+  return httpUrl(host, Number(Deno.env.get("CXG_PORT") || 6060));
+}
+
+/** The URL under which this machine reaches a listener: one on every address is reached on loopback. */
+export function httpUrl(host: string, port: number): string {
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}
+
+function refusal(text: string): string {
+  try {
+    const { error } = JSON.parse(text);
+    return typeof error === "string" ? error : error.message;
+  } catch {
+    return text.slice(0, 200);
+  }
+}

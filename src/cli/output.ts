@@ -1,0 +1,36 @@
+/**
+ * What the command line prints: the result on standard output, complaints on standard error.
+ *
+ * @module
+ */
+const encoder = new TextEncoder();
+
+/** Prints text and a line break on standard output. */
+export function print(text: string): void {
+  writeAll(Deno.stdout, `${text}\n`);
+}
+
+/** Prints text and a line break on standard error. */
+export function complain(text: string): void {
+  writeAll(Deno.stderr, `${text}\n`);
+}
+
+/** The person asked for what is not there: exit code 2. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/** The command could not be done; the message says why: exit code 1. */
+export class CommandError extends Error {
+  override name = "CommandError";
+}
+
+/** A word as a POSIX shell reads it back: quoted when it must be. */
+export function shellWord(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = encoder.encode(text);
+  for (let written = 0; written < bytes.length;) written += to.writeSync(bytes.subarray(written));
+}

@@ -1,0 +1,59 @@
+/** What `--help` prints for each command, and for the program itself under "". */
+export const USAGE: Readonly<Record<string, string>> = {
+  "": `codex-exec-gateway: joins codex harnesses to executors that dial in
+
+  main.ts [serve]              run the gateway (configured by CXG_* variables)
+  main.ts executor add         create an executor and bind it to a workspace
+  main.ts executor list        the executors of a workspace
+  main.ts executor remove      remove an executor, or only its binding
+  main.ts token mint           mint a capability token for a turn
+  main.ts turn revoke          make a turn's tokens worthless
+
+Each takes --help. All but serve and token mint call the running gateway.
+Exit codes: 0 done, 1 it failed (what and why is on standard error), 2 wrong usage.
+`,
+  "serve": `main.ts serve
+
+Runs the gateway until SIGTERM or SIGINT. With nothing set it keeps an embedded database and
+generated secrets in ./data and listens on 127.0.0.1:6060. README.md lists the variables.
+`,
+  "executor add": `main.ts executor add --name NAME --workspace ID [options]
+
+Creates an executor, binds it to the workspace, and prints its id, its registration token (shown
+this once) and the command to run on that machine.
+
+  --name NAME          its display name
+  --workspace ID       the workspace that may reach it
+  --default            make it the workspace's default executor
+  --description TEXT   what an agent reads about it (by default its name)
+  --cwd DIR            the directory commands start in
+  --user ID            on whose behalf (by default "local")
+`,
+  "executor list": `main.ts executor list --workspace ID
+
+The workspace's executors in the order of binding, and which are connected now.
+`,
+  "executor remove": `main.ts executor remove EXE_ID [--workspace ID]
+
+Removes the executor, its bindings and its connection; with --workspace only that binding.
+`,
+  "token mint": `main.ts token mint --workspace ID --exe EXE_ID [--exe EXE_ID ...] [options]
+
+Mints a capability token and prints it with the lines that point a codex harness at the executor.
+Needs the gateway's secret, not the running gateway.
+
+  --ttl DURATION       how long it is good for: 90s, 15m, 1h, 2d (by default 1h)
+  --turn ID            the turn it belongs to (by default a new one)
+`,
+  "turn revoke": `main.ts turn revoke TURN_ID [--exp UNIX_SECONDS]
+
+Refuses the turn's tokens from now until --exp (by default for an hour).
+`,
+};
+
+/** The options that every command takes, printed below its own. */
+export const COMMON_USAGE = `
+  --url URL            the gateway (by default where it said it listens, else CXG_HOST and CXG_PORT)
+  --json               print one JSON object, for programs
+  --help               this text
+`;

@@ -1,0 +1,140 @@
+/**
+ * The configuration, all of it from the environment.
+ *
+ * @module
+ */
+import { loadOrCreateSecrets, type Secrets } from "./secrets.ts";
+
+/** How much is logged: the named level and what is more severe. */
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+
+/** What a gateway runs with. */
+export interface Config {
+  /** The TCP port to listen on; 0 lets the system choose. */
+  port: number;
+  /** The address to listen on. */
+  host: string;
+  /** The PostgreSQL server; the embedded database in `dataDir` when absent. */
+  databaseUrl?: string;
+  /** Where the embedded database and the generated secrets are kept. */
+  dataDir: string;
+  /** Signs and verifies capability tokens, and is what ticket keys are derived from. */
+  capTokenHmacSecret: Uint8Array<ArrayBuffer>;
+  /** The secret of `/api/codex-exec/*`. */
+  agentserverInternalSecret: string;
+  /** The secret of `/api/exec-gateway/*`. */
+  internalSharedSecret: string;
+  /** The ws:// or wss:// base of the URLs handed out; from each request when absent. */
+  publicWsBaseUrl?: string;
+  logLevel: LogLevel;
+}
+
+/** Everything that is wrong with the environment, a line each. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+/** Looks a variable up; `undefined` when it is not set. */
+export type Environment = (name: string) => string | undefined;
+
+/**
+ * Reads the configuration. A variable set to nothing counts as unset. Without `CXG_DATABASE_URL` the
+ * secrets that are not given come from the data directory, where they are made on first use; with it
+ * they are required.
+ *
+ * @throws {ConfigError} naming every bad or missing variable
+ * @throws {DataDirectoryError} when the data directory cannot hold the secrets
+ */
+export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name)): Config {
+  const problems: string[] = [];
+  const read = (name: string) => env(name) || undefined;
+  const check = <T>(name: string, fallback: T, parse: (text: string) => T | Problem): T => {
+    const text = read(name);
+    if (text === undefined) return fallback;
+    const value = parse(text);
+    if (!(value instanceof Problem)) return value;
+    problems.push(`${name} ${value.text}`);
+    return fallback;
+  };
+
+  const host = check("CXG_HOST", "127.0.0.1", parseHost);
+  const port = check("CXG_PORT", 6060, parsePort);
+  const dataDir = read("CXG_DATA_DIR") ?? "./data";
+  const databaseUrl = check("CXG_DATABASE_URL", undefined, parseDatabaseUrl);
+  const publicWsBaseUrl = check("CXG_PUBLIC_WS_BASE_URL", undefined, parseWsBaseUrl);
+  const logLevel = check("CXG_LOG_LEVEL", "info", parseLogLevel);
+  let capTokenHmacSecret = read("CXG_CAPTOKEN_HMAC_SECRET");
+  let agentserverInternalSecret = read("CXG_AGENTSERVER_INTERNAL_SECRET");
+  const internalSharedSecret = read("CXG_INTERNAL_SHARED_SECRET");
+
+  if (read("CXG_DATABASE_URL") !== undefined) {
+    for (const name of ["CXG_CAPTOKEN_HMAC_SECRET", "CXG_AGENTSERVER_INTERNAL_SECRET"]) {
+      if (read(name) === undefined) {
+        problems.push(`${name} is required when CXG_DATABASE_URL is set`);
+      }
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  if (capTokenHmacSecret === undefined || agentserverInternalSecret === undefined) {
+    const generated: Secrets = loadOrCreateSecrets(dataDir);
+    capTokenHmacSecret ??= generated.captoken_hmac_secret;
+    agentserverInternalSecret ??= generated.agentserver_internal_secret;
+  }
+  return {
+    port,
+    host,
+    databaseUrl,
+    dataDir,
+    capTokenHmacSecret: new TextEncoder().encode(capTokenHmacSecret),
+    agentserverInternalSecret,
+    internalSharedSecret: internalSharedSecret ?? agentserverInternalSecret,
+    publicWsBaseUrl,
+    logLevel,
+  };
+}
+
+/** What is wrong with a value, without the value: it may be a secret in the wrong variable. */
+class Problem {
+  constructor(readonly text: string) {}
+}
+
+function parsePort(text: string): number | Problem {
+  const port = Number(text);
+  return /^\d+$/.test(text) && port <= 65535
+    ? port
+    : new Problem("must be a port number from 0 to 65535");
+}
+
+function parseHost(text: string): string | Problem {
+  return /^[A-Za-z0-9.:_-]+$/.test(text) ? text : new Problem("must be an address or a host name");
+}
+
+function parseDatabaseUrl(text: string): string | Problem {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.protocol === "postgres:" || url?.protocol === "postgresql:"
+    ? text
+    : new Problem("must be a postgres:// URL");
+}
+
+function parseWsBaseUrl(text: string): string | Problem {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const fits = (url?.protocol === "ws:" || url?.protocol === "wss:") && url.search === "" &&
+    url.hash === "" && url.username === "" && url.password === "";
+  return fits
+    ? text.replace(/\/+$/, "")
+    : new Problem("must be a ws:// or wss:// URL without credentials, query or fragment");
+}
+
+function parseLogLevel(text: string): LogLevel | Problem {
+  return LOG_LEVELS.find((level) => level === text) ??
+    new Problem(`must be one of ${LOG_LEVELS.join(", ")}`);
+}

@@ -1,0 +1,66 @@
+/**
+ * From a request to its answer: the route, the guard, the handler, and the shape of errors.
+ *
+ * @module
+ */
+import { BusyError } from "./auth/registration_tokens.ts";
+import { HttpError, unavailable } from "./handlers/http.ts";
+import { log } from "./logging.ts";
+import { findRoute } from "./routes.ts";
+import type { Services } from "./services.ts";
+import { DatabaseUnavailableError } from "./store/database.ts";
+import { InvalidTextError } from "./store/store.ts";
+
+/** How long a full bcrypt queue asks callers to stay away, in seconds. */
+const BUSY_RETRY_AFTER_S = 5;
+
+/** Answers one request; never throws. */
+export async function dispatch(
+  services: Services,
+  req: Request,
+  info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+): Promise<Response> {
+  let pathname = "";
+  try {
+    if (!URL.canParse(req.url)) throw new HttpError(400, "the Host header is not valid");
+    const url = new URL(req.url);
+    pathname = url.pathname;
+    const { route, params } = findRoute(req.method, pathname);
+    route.guard?.(services.config, req);
+    const remote = info.remoteAddr.hostname;
+    return await route.handler(services, { req, url, params, remote });
+  } catch (error) {
+    return errorResponse(asHttpError(error), pathname);
+  }
+}
+
+function asHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
+  if (error instanceof BusyError) return unavailable(error.message, BUSY_RETRY_AFTER_S);
+  if (error instanceof InvalidTextError) return new HttpError(400, error.message);
+  if (error instanceof DatabaseUnavailableError) {
+    log.error("the store does not answer", { error: error.message });
+    return unavailable("the store does not answer; try again shortly");
+  }
+  log.error("a request failed", { error: error instanceof Error ? error.stack : `${error}` });
+  return new HttpError(500, "internal error");
+}
+
+/** The name that `/cloud` gives to each status: codex prints it to its user. */
+const CODES: Readonly<Record<number, string>> = {
+  400: "bad_request",
+  401: "unauthorized",
+  403: "forbidden",
+  404: "not_found",
+  405: "method_not_allowed",
+  413: "payload_too_large",
+  500: "internal",
+  503: "unavailable",
+};
+
+function errorResponse({ status, message, headers }: HttpError, pathname: string): Response {
+  const error = pathname.startsWith("/cloud/")
+    ? { code: CODES[status] ?? "refused", message }
+    : message;
+  return Response.json({ error }, { status, headers });
+}

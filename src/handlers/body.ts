@@ -1,0 +1,119 @@
+/**
+ * Request bodies: read within a limit, parsed, and checked field by field.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { HttpError } from "./http.ts";
+
+/** The largest request body, in bytes: the largest that codex sends is 1.8 KB. */
+export const MAX_BODY_BYTES = 64 * 1024;
+
+/** A JSON object as it came, its fields unchecked. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads a JSON object; an empty body counts as `{}`.
+ *
+ * @throws {HttpError} 413 over the limit, 400 when it is not a JSON object in UTF-8
+ */
+export async function readJsonObject(req: Request): Promise<JsonObject> {
+  const text = await readText(req);
+  if (text === "") return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new HttpError(400, "the body is not valid JSON");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new HttpError(400, "the body must be a JSON object");
+  }
+  return value as JsonObject;
+}
+
+/**
+ * An optional text field.
+ *
+ * @returns "" when it is absent or null
+ * @throws {HttpError} 400 naming the field when it is no text, too long, or has control characters
+ */
+export function optionalText(body: JsonObject, field: string, maxLength: number): string {
+  const value = body[field] ?? "";
+  if (typeof value !== "string") throw new HttpError(400, `${field} must be a string`);
+  return checkText(value, field, maxLength);
+}
+
+/**
+ * A required text field.
+ *
+ * @throws {HttpError} 400 naming the field
+ */
+export function requiredText(body: JsonObject, field: string, maxLength: number): string {
+  const value = optionalText(body, field, maxLength);
+  if (value === "") throw new HttpError(400, `${field} is required`);
+  return value;
+}
+
+/**
+ * An optional true or false; false when absent.
+ *
+ * @throws {HttpError} 400 naming the field
+ */
+export function optionalBoolean(body: JsonObject, field: string): boolean {
+  const value = body[field] ?? false;
+  if (typeof value !== "boolean") throw new HttpError(400, `${field} must be true or false`);
+  return value;
+}
+
+/**
+ * Checks a text that came from outside: not too long, well-formed, and without control characters
+ * (a line break and a tab may stand in prose).
+ *
+ * @param name what the error calls it
+ * @throws {HttpError} 400
+ */
+export function checkText(value: string, name: string, maxLength: number): string {
+  if (value.length > maxLength) {
+    throw new HttpError(400, `${name} must be at most ${maxLength} characters`);
+  }
+  // deno-lint-ignore no-control-regex
+  if (/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(value) || !value.isWellFormed()) {
+    throw new HttpError(400, `${name} must not have control characters`);
+  }
+  return value;
+}
+
+/**
+ * Checks an identifier: 1 to 128 visible characters.
+ *
+ * @param name what the error calls it
+ * @throws {HttpError} 400
+ */
+export function checkId(value: string, name: string): string {
+  if (value === "") throw new HttpError(400, `${name} is required`);
+  if (value.length > 128) throw new HttpError(400, `${name} must be at most 128 characters`);
+  if (!/^[\p{L}\p{N}\p{M}\p{P}\p{S}]+$/u.test(value)) {
+    throw new HttpError(400, `${name} must not have blanks or control characters`);
+  }
+  return value;
+}
+
+async function readText(req: Request): Promise<string> {
+  const tooLarge = new HttpError(413, `the body must be at most ${MAX_BODY_BYTES} bytes`);
+  if (Number(req.headers.get("content-length")) > MAX_BODY_BYTES) throw tooLarge;
+  if (req.body === null) return "";
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of req.body) {
+      length += chunk.length;
+      if (length > MAX_BODY_BYTES) throw tooLarge;
+      chunks.push(chunk);
+    }
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch (error) {
+    if (error === tooLarge) throw error;
+    throw new HttpError(400, "the body could not be read as UTF-8");
+  }
+}

@@ -1,0 +1,37 @@
+import { log } from "../logging.ts";
+import type { Services } from "../services.ts";
+import { checkId, readJsonObject, requiredText } from "./body.ts";
+import { HttpError, noContent, type RequestContext } from "./http.ts";
+
+/** How long a revocation holds when the caller does not say, in seconds. */
+const DEFAULT_REVOCATION_S = 3600;
+
+/** `GET /api/exec-gateway/connected?workspace_id=`: the workspace's executors that are connected. */
+export async function connectedExecutors(
+  { store, registry }: Services,
+  { url }: RequestContext,
+): Promise<Response> {
+  const workspaceId = checkId(url.searchParams.get("workspace_id") ?? "", "workspace_id");
+  return Response.json(
+    await store.connectedExecutorsForWorkspace(workspaceId, registry.connectedIds()),
+  );
+}
+
+/** `POST /api/exec-gateway/revoke-turn`: the turn's tokens are good no more. */
+export async function revokeTurn(
+  { revoked }: Services,
+  { req }: RequestContext,
+): Promise<Response> {
+  const body = await readJsonObject(req);
+  const turnId = requiredText(body, "turn_id", 1024);
+  const exp = body.exp ?? Math.floor(Date.now() / 1000) + DEFAULT_REVOCATION_S;
+  if (!Number.isSafeInteger(exp)) throw new HttpError(400, "exp must be whole unix seconds");
+  const evictedLive = revoked.add(turnId, exp as number);
+  log.info("turn revoked", { turn_id: turnId, exp });
+  if (evictedLive) {
+    log.warn("the revoked set is full: a turn revoked earlier is no longer refused", {
+      size: revoked.size,
+    });
+  }
+  return noContent();
+}

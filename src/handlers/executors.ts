@@ -1,0 +1,43 @@
+import { newRegistrationToken } from "../auth/registration_tokens.ts";
+import { log } from "../logging.ts";
+import type { Services } from "../services.ts";
+import { REMOVED } from "../switchboard/endings.ts";
+import { checkId, checkText, optionalText, readJsonObject } from "./body.ts";
+import { HttpError, noContent, type RequestContext } from "./http.ts";
+
+/**
+ * `POST /api/codex-exec/register`: a new executor and its registration token, of which only the
+ * bcrypt hash is kept.
+ */
+export async function registerExecutor(
+  { store, registrationTokens }: Services,
+  { req }: RequestContext,
+): Promise<Response> {
+  const userId = checkText(req.headers.get("x-user-id") ?? "", "X-User-Id", 256);
+  if (userId === "") throw new HttpError(400, "the X-User-Id header is required");
+  const body = await readJsonObject(req);
+  const executor = {
+    exe_id: `exe_${crypto.randomUUID()}`,
+    user_id: userId,
+    display_name: optionalText(body, "display_name", 256),
+    description: optionalText(body, "description", 4096),
+    default_cwd: optionalText(body, "default_cwd", 4096),
+  };
+  const registration_token = newRegistrationToken();
+  await store.createExecutor(executor, await registrationTokens.hash(registration_token));
+  log.info("executor created", { exe_id: executor.exe_id, user_id: userId });
+  return Response.json({ exe_id: executor.exe_id, registration_token }, { status: 201 });
+}
+
+/** `DELETE /api/codex-exec/executors/{exe_id}`: the executor, its bindings and its connection. */
+export async function removeExecutor(
+  { store, registry }: Services,
+  { params }: RequestContext,
+): Promise<Response> {
+  const exeId = checkId(params.exe_id!, "exe_id");
+  const existed = await store.deleteExecutor(exeId);
+  registry.lookup(exeId)?.close(REMOVED, REMOVED);
+  registry.forget(exeId);
+  if (existed) log.info("executor removed", { exe_id: exeId });
+  return noContent();
+}

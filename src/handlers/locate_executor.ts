@@ -1,0 +1,45 @@
+import { log } from "../logging.ts";
+import type { Services } from "../services.ts";
+import { RETURN_WINDOW_MS } from "../switchboard/conn_registry.ts";
+import type { ExecutorLink } from "../switchboard/executor_link.ts";
+
+/** How long an executor that is on its way back is waited for: codex gives up at 10 s. */
+const WAIT_MS = 8_000;
+
+/**
+ * How long before this process began an executor must have been seen to be expected back: a heartbeat
+ * and the time that a restart takes.
+ */
+const SEEN_BEFORE_START_MS = 120_000;
+
+/**
+ * Finds the executor's link, waiting for one that is on its way back. The only way from an id to a
+ * link, so that a link held by another replica would be found here too.
+ *
+ * @param signal ends the waiting: the caller has gone
+ * @returns `undefined` when the executor is not connected
+ */
+export async function locateExecutor(
+  services: Services,
+  exeId: string,
+  signal: AbortSignal,
+): Promise<ExecutorLink | undefined> {
+  const { registry, stopping } = services;
+  const link = registry.lookup(exeId);
+  if (link !== undefined) return link;
+  if (!await isOnItsWayBack(services, exeId)) return undefined;
+  return await registry.waitFor(exeId, WAIT_MS, AbortSignal.any([signal, stopping]));
+}
+
+async function isOnItsWayBack(services: Services, exeId: string): Promise<boolean> {
+  const { registry, store, startedAt } = services;
+  if (registry.leftLately(exeId)) return true;
+  if (Date.now() - startedAt > RETURN_WINDOW_MS) return false;
+  try {
+    const seenAt = (await store.getExecutor(exeId))?.last_seen_at;
+    return seenAt !== undefined && startedAt - Date.parse(seenAt) <= SEEN_BEFORE_START_MS;
+  } catch (error) {
+    log.warn("could not look up when an executor was seen", { exe_id: exeId, error: `${error}` });
+    return false;
+  }
+}

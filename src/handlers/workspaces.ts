@@ -1,0 +1,50 @@
+import { log } from "../logging.ts";
+import type { Services } from "../services.ts";
+import { ExecutorNotFoundError } from "../store/store.ts";
+import { checkId, optionalBoolean, readJsonObject, requiredText } from "./body.ts";
+import { HttpError, noContent, type RequestContext } from "./http.ts";
+
+/** `POST /api/codex-exec/workspaces/{wid}/executors`: the workspace may reach the executor. */
+export async function bindExecutor(
+  { store }: Services,
+  { req, params }: RequestContext,
+): Promise<Response> {
+  const workspaceId = checkId(params.wid!, "workspace id");
+  const body = await readJsonObject(req);
+  const exeId = checkId(requiredText(body, "exe_id", 128), "exe_id");
+  const isDefault = optionalBoolean(body, "is_default");
+  try {
+    await store.bindWorkspaceExecutor(workspaceId, exeId, isDefault);
+  } catch (error) {
+    if (error instanceof ExecutorNotFoundError) {
+      throw new HttpError(404, `there is no executor ${exeId}`);
+    }
+    throw error;
+  }
+  log.info("executor bound", { exe_id: exeId, workspace_id: workspaceId, is_default: isDefault });
+  return Response.json({ status: "ok" }, { status: 201 });
+}
+
+/** `GET /api/codex-exec/workspaces/{wid}/executors`: its executors, and which are connected now. */
+export async function listExecutors(
+  { store, registry }: Services,
+  { params }: RequestContext,
+): Promise<Response> {
+  const executors = await store.listWorkspaceExecutors(checkId(params.wid!, "workspace id"));
+  return Response.json(
+    executors.map((e) => ({ ...e, connected: registry.lookup(e.exe_id) !== undefined })),
+  );
+}
+
+/** `DELETE /api/codex-exec/workspaces/{wid}/executors/{exe_id}`: the binding, not the executor. */
+export async function unbindExecutor(
+  { store }: Services,
+  { params }: RequestContext,
+): Promise<Response> {
+  const workspaceId = checkId(params.wid!, "workspace id");
+  const exeId = checkId(params.exe_id!, "exe_id");
+  if (await store.unbindWorkspaceExecutor(workspaceId, exeId)) {
+    log.info("executor unbound", { exe_id: exeId, workspace_id: workspaceId });
+  }
+  return noContent();
+}

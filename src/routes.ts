@@ -1,0 +1,84 @@
+/**
+ * Every endpoint, in one table: nothing else dispatches.
+ *
+ * @module
+ */
+import { bridge } from "./handlers/bridge.ts";
+import { registerConnection } from "./handlers/cloud.ts";
+import { codexExec } from "./handlers/codex_exec.ts";
+import { connectedExecutors, revokeTurn } from "./handlers/exec_gateway.ts";
+import { registerExecutor, removeExecutor } from "./handlers/executors.ts";
+import { gatewayApi, type Guard, internalApi } from "./handlers/guards.ts";
+import { healthz, readyz } from "./handlers/health.ts";
+import { type Handler, HttpError } from "./handlers/http.ts";
+import { bindExecutor, listExecutors, unbindExecutor } from "./handlers/workspaces.ts";
+
+/** An endpoint: what it answers to, who may call it, and what answers. */
+export interface Route {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly path: string;
+  readonly pattern: URLPattern;
+  /** Absent where the handler judges a credential of its own, or none is needed. */
+  readonly guard?: Guard;
+  readonly handler: Handler;
+}
+
+function route(method: Route["method"], path: string, handler: Handler, guard?: Guard): Route {
+  return { method, path, pattern: new URLPattern({ pathname: path }), handler, guard };
+}
+
+/** The endpoints, those that are in somebody's way first. */
+export const ROUTES: readonly Route[] = [
+  route("GET", "/bridge/:exe_id", bridge),
+  route("GET", "/codex-exec/:exe_id", codexExec),
+  route("POST", "/cloud/environment/:exe_id/register", registerConnection),
+  route("POST", "/cloud/executor/:exe_id/register", registerConnection),
+  route("GET", "/healthz", healthz),
+  route("GET", "/readyz", readyz),
+  route("GET", "/api/exec-gateway/connected", connectedExecutors, gatewayApi),
+  route("POST", "/api/exec-gateway/revoke-turn", revokeTurn, gatewayApi),
+  route("POST", "/api/codex-exec/register", registerExecutor, internalApi),
+  route("DELETE", "/api/codex-exec/executors/:exe_id", removeExecutor, internalApi),
+  route("POST", "/api/codex-exec/workspaces/:wid/executors", bindExecutor, internalApi),
+  route("GET", "/api/codex-exec/workspaces/:wid/executors", listExecutors, internalApi),
+  route("DELETE", "/api/codex-exec/workspaces/:wid/executors/:exe_id", unbindExecutor, internalApi),
+];
+
+/** The endpoint a request is for, and its path's parameters. */
+export interface Match {
+  readonly route: Route;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/**
+ * Finds the endpoint. `HEAD` is answered wherever `GET` is (RFC 9110 section 9.3.2).
+ *
+ * @param pathname the path as it came, percent-encoded
+ * @throws {HttpError} 404 for an unknown path, 405 naming the methods that the path allows, 400 for a
+ * parameter that is not percent-encoded UTF-8
+ */
+export function findRoute(method: string, pathname: string): Match {
+  const allowed: string[] = [];
+  for (const route of ROUTES) {
+    const groups = route.pattern.exec({ pathname })?.pathname.groups;
+    if (groups === undefined) continue;
+    if (route.method === method || (route.method === "GET" && method === "HEAD")) {
+      return { route, params: decodeParams(groups) };
+    }
+    allowed.push(...route.method === "GET" ? ["GET", "HEAD"] : [route.method]);
+  }
+  if (allowed.length === 0) throw new HttpError(404, "there is nothing at this path");
+  throw new HttpError(405, `this path allows ${allowed.join(", ")}`, { allow: allowed.join(", ") });
+}
+
+function decodeParams(groups: Record<string, string | undefined>): Record<string, string> {
+  const params: Record<string, string> = {};
+  for (const [name, value] of Object.entries(groups)) {
+    try {
+      params[name] = decodeURIComponent(value ?? "");
+    } catch {
+      throw new HttpError(400, `${name} in the path is not percent-encoded UTF-8`);
+    }
+  }
+  return params;
+}

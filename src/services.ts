@@ -1,0 +1,25 @@
+import type { RegistrationTokens } from "./auth/registration_tokens.ts";
+import type { Tickets } from "./auth/tickets.ts";
+import type { Config } from "./config.ts";
+import type { LastSeen } from "./last_seen.ts";
+import type { Store } from "./store/store.ts";
+import type { ConnRegistry } from "./switchboard/conn_registry.ts";
+import type { ExecutorLink } from "./switchboard/executor_link.ts";
+import type { RevokedSet } from "./switchboard/revoked_set.ts";
+import type { OpenSockets } from "./switchboard/sockets.ts";
+
+/** What the server owns and its handlers use. */
+export interface Services {
+  readonly config: Config;
+  readonly store: Store;
+  readonly registry: ConnRegistry<ExecutorLink>;
+  readonly revoked: RevokedSet;
+  readonly registrationTokens: RegistrationTokens;
+  readonly tickets: Tickets;
+  readonly lastSeen: LastSeen;
+  readonly openSockets: OpenSockets;
+  /** When this process began to serve, in unix milliseconds. */
+  readonly startedAt: number;
+  /** Aborted when the gateway begins to stop. */
+  readonly stopping: AbortSignal;
+}

@@ -1,0 +1,20 @@
+/**
+ * Every migration, in order. They are imported, so that they are part of a compiled program.
+ *
+ * @module
+ */
+
+import init from "../../migrations/001_init.sql" with { type: "text" };
+
+/** One step of the schema. */
+export interface Migration {
+  /** The number that its file begins with: 1, 2, 3, … without a gap. */
+  version: number;
+  /** Its file in `migrations/`. */
+  file: string;
+  sql: string;
+}
+
+export const migrations: readonly Migration[] = [
+  { version: 1, file: "001_init.sql", sql: init },
+];

@@ -1,0 +1,290 @@
+/**
+ * The store: executors, and the workspaces that they are bound to.
+ *
+ * @module
+ */
+
+import type { ConnectedExecutor, Executor, ExecutorKind, Registration } from "../model.ts";
+import { type Database, sqlState } from "./database.ts";
+import { migrate } from "./migrate.ts";
+
+/** Where the store keeps its data. */
+export interface StoreOptions {
+  /** A PostgreSQL server; without one, the embedded database is used. */
+  databaseUrl?: string;
+  /** The directory of the embedded database. */
+  dataDir: string;
+}
+
+/** What a new executor is made of: the store adds the times. */
+export type NewExecutor = Pick<
+  Executor,
+  "exe_id" | "user_id" | "display_name" | "description" | "default_cwd"
+>;
+
+/** There is already an executor with this id. */
+export class ExecutorExistsError extends Error {
+  override name = "ExecutorExistsError";
+}
+
+/** There is no executor with this id. */
+export class ExecutorNotFoundError extends Error {
+  override name = "ExecutorNotFoundError";
+}
+
+/** A text has a NUL character or half a surrogate pair, which PostgreSQL cannot keep. */
+export class InvalidTextError extends Error {
+  override name = "InvalidTextError";
+}
+
+/**
+ * Executors and workspace bindings in PostgreSQL, on a server or embedded. The database is private:
+ * callers have these methods and no way around them.
+ *
+ * Every method throws {@linkcode InvalidTextError} for a text that PostgreSQL cannot keep, and
+ * `DatabaseUnavailableError` when the database does not answer.
+ */
+export class Store {
+  readonly #db: Database;
+
+  private constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /**
+   * Opens the database and brings its schema up to date.
+   *
+   * @throws {DatabaseUnavailableError} when the PostgreSQL server does not answer
+   * @throws {DataDirectoryInUseError} when another process has the data directory
+   * @throws {DataDirectoryError} when the data directory cannot be used
+   * @throws {DatabaseTooNewError} when a newer gateway has migrated the database
+   * @throws {MigrationFailedError} when the schema cannot be brought up to date
+   */
+  static async open({ databaseUrl, dataDir }: StoreOptions): Promise<Store> {
+    const db = await openDatabase(databaseUrl, dataDir);
+    try {
+      await migrate(db);
+    } catch (error) {
+      await db.close();
+      throw error;
+    }
+    return new Store(db);
+  }
+
+  /**
+   * Adds an executor.
+   *
+   * @param registrationTokenHash the bcrypt hash of its registration token
+   * @throws {ExecutorExistsError}
+   */
+  async createExecutor(executor: NewExecutor, registrationTokenHash: string): Promise<void> {
+    const { exe_id, user_id, display_name, description, default_cwd } = executor;
+    try {
+      await this.#query(
+        `INSERT INTO executors
+           (exe_id, user_id, display_name, description, default_cwd, registration_token_hash)
+         VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text)`,
+        [exe_id, user_id, display_name, description, default_cwd, registrationTokenHash],
+      );
+    } catch (error) {
+      if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
+      throw new ExecutorExistsError(`executor ${exe_id} exists already`);
+    }
+  }
+
+  /** The executor, or `undefined` when there is none with this id. */
+  async getExecutor(exeId: string): Promise<Executor | undefined> {
+    const [row] = await this.#query<ExecutorRow>(
+      `SELECT exe_id, user_id, display_name, description, default_cwd, registered_at, last_seen_at
+       FROM executors WHERE exe_id = $1::text`,
+      [exeId],
+    );
+    if (row === undefined) return undefined;
+    return { ...withLastSeen(row), registered_at: row.registered_at.toISOString() };
+  }
+
+  /** The bcrypt hash of the executor's registration token, or `undefined` for an unknown one. */
+  async getRegistrationTokenHash(exeId: string): Promise<string | undefined> {
+    const [row] = await this.#query<{ registration_token_hash: string }>(
+      "SELECT registration_token_hash FROM executors WHERE exe_id = $1::text",
+      [exeId],
+    );
+    return row?.registration_token_hash;
+  }
+
+  /** Removes the executor and its bindings. Returns whether there was one. */
+  async deleteExecutor(exeId: string): Promise<boolean> {
+    const rows = await this.#query(
+      "DELETE FROM executors WHERE exe_id = $1::text RETURNING exe_id",
+      [exeId],
+    );
+    return rows.length > 0;
+  }
+
+  /**
+   * Binds the executor to the workspace, or changes whether it is the default there: it keeps its
+   * place in the order. A new default takes the place of the one before it.
+   *
+   * @throws {ExecutorNotFoundError}
+   */
+  async bindWorkspaceExecutor(
+    workspaceId: string,
+    exeId: string,
+    isDefault: boolean,
+  ): Promise<void> {
+    try {
+      if (isDefault) await this.#bindDefault(workspaceId, exeId);
+      else await this.#query(BIND, [workspaceId, exeId, false]);
+    } catch (error) {
+      if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error;
+      throw new ExecutorNotFoundError(`there is no executor ${exeId}`);
+    }
+  }
+
+  /** Removes the binding. Returns whether there was one. */
+  async unbindWorkspaceExecutor(workspaceId: string, exeId: string): Promise<boolean> {
+    const rows = await this.#query(
+      `DELETE FROM workspace_executors
+       WHERE workspace_id = $1::text AND exe_id = $2::text RETURNING exe_id`,
+      [workspaceId, exeId],
+    );
+    return rows.length > 0;
+  }
+
+  /** Every executor bound to the workspace, in the order of binding. */
+  async listWorkspaceExecutors(workspaceId: string): Promise<ConnectedExecutor[]> {
+    const rows = await this.#query<ConnectedRow>(
+      `SELECT exe_id, description, default_cwd, is_default, last_seen_at
+       FROM workspace_executors JOIN executors USING (exe_id)
+       WHERE workspace_id = $1::text
+       ORDER BY binding_order`,
+      [workspaceId],
+    );
+    return rows.map(withLastSeen);
+  }
+
+  /**
+   * Those of the connected executors that are bound to the workspace, in the order of binding.
+   *
+   * @param connectedIds the ids of the executors that are connected now
+   */
+  async connectedExecutorsForWorkspace(
+    workspaceId: string,
+    connectedIds: readonly string[],
+  ): Promise<ConnectedExecutor[]> {
+    if (connectedIds.length === 0) return [];
+    const rows = await this.#query<ConnectedRow>(
+      `SELECT exe_id, description, default_cwd, is_default, last_seen_at
+       FROM workspace_executors JOIN executors USING (exe_id)
+       WHERE workspace_id = $1::text AND exe_id = ANY ($2::text[])
+       ORDER BY binding_order`,
+      [workspaceId, connectedIds],
+    );
+    return rows.map(withLastSeen);
+  }
+
+  /** Notes that the executors were seen now. Returns the ids of those that exist. */
+  async updateLastSeen(...exeIds: string[]): Promise<string[]> {
+    if (exeIds.length === 0) return [];
+    const rows = await this.#query<{ exe_id: string }>(
+      "UPDATE executors SET last_seen_at = now() WHERE exe_id = ANY ($1::text[]) RETURNING exe_id",
+      [exeIds],
+    );
+    return rows.map(({ exe_id }) => exe_id);
+  }
+
+  /** Notes the executor's newest registration. Returns whether there is such an executor. */
+  async recordRegistration(exeId: string, registration: Registration): Promise<boolean> {
+    const rows = await this.#query(
+      `UPDATE executors SET registration_id = $2::text, registration_kind = $3::text
+       WHERE exe_id = $1::text RETURNING exe_id`,
+      [exeId, registration.registration_id, registration.kind],
+    );
+    return rows.length > 0;
+  }
+
+  /** The executor's newest registration, or `undefined` when it has none or does not exist. */
+  async getRegistration(exeId: string): Promise<Registration | undefined> {
+    const [row] = await this.#query<{ registration_id: string; kind: ExecutorKind }>(
+      `SELECT registration_id, registration_kind AS kind FROM executors
+       WHERE exe_id = $1::text AND registration_id IS NOT NULL`,
+      [exeId],
+    );
+    return row;
+  }
+
+  /** Returns when the database has answered. */
+  async ping(): Promise<void> {
+    await this.#query("SELECT 1", []);
+  }
+
+  /** Waits for what is in hand and closes the database. Idempotent. */
+  async close(): Promise<void> {
+    await this.#db.close();
+  }
+
+  /** Two statements, in one transaction: the old default has to end before the new one begins. */
+  async #bindDefault(workspaceId: string, exeId: string): Promise<void> {
+    refuseInvalidText([workspaceId, exeId]);
+    await this.#db.session(async (query) => {
+      await query("BEGIN");
+      // One change of default at a time in each workspace, or two of them would both find the same
+      // one to end, and the second to finish would break the rule of one default.
+      await query("SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))", [workspaceId]);
+      await query(
+        `UPDATE workspace_executors SET is_default = false
+         WHERE workspace_id = $1::text AND is_default AND exe_id <> $2::text`,
+        [workspaceId, exeId],
+      );
+      await query(BIND, [workspaceId, exeId, true]);
+      await query("COMMIT");
+    });
+  }
+
+  async #query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    refuseInvalidText(values);
+    return await this.#db.query<Row>(text, values);
+  }
+}
+
+const UNIQUE_VIOLATION = "23505";
+const FOREIGN_KEY_VIOLATION = "23503";
+
+const BIND = `INSERT INTO workspace_executors (workspace_id, exe_id, is_default)
+  VALUES ($1::text, $2::text, $3::boolean)
+  ON CONFLICT (workspace_id, exe_id) DO UPDATE SET is_default = excluded.is_default`;
+
+interface ExecutorRow extends Omit<Executor, "registered_at" | "last_seen_at"> {
+  registered_at: Date;
+  last_seen_at: Date | null;
+}
+
+interface ConnectedRow extends Omit<ConnectedExecutor, "last_seen_at"> {
+  last_seen_at: Date | null;
+}
+
+/** The row with its `last_seen_at` as the DTOs have it: absent, not null, when never seen. */
+function withLastSeen<Row extends { last_seen_at: Date | null }>(
+  { last_seen_at, ...rest }: Row,
+): Omit<Row, "last_seen_at"> & { last_seen_at?: string } {
+  return last_seen_at === null ? rest : { ...rest, last_seen_at: last_seen_at.toISOString() };
+}
+
+/** Checked here because the drivers would silently store U+FFFD for half a surrogate pair. */
+function refuseInvalidText(values: readonly unknown[]): void {
+  for (const value of values.flat()) {
+    if (typeof value === "string" && (value.includes("\0") || !value.isWellFormed())) {
+      throw new InvalidTextError("a text has a NUL character or half a surrogate pair");
+    }
+  }
+}
+
+/** Only the engine that is used is loaded: the other would cost start-up time. */
+async function openDatabase(databaseUrl: string | undefined, dataDir: string): Promise<Database> {
+  if (databaseUrl !== undefined) {
+    const { openPostgres } = await import("./postgres.ts");
+    return await openPostgres(databaseUrl);
+  }
+  const { openPglite } = await import("./pglite.ts");
+  return await openPglite(dataDir);
+}

@@ -1,0 +1,33 @@
+/**
+ * Why the gateway closes a websocket: the close code (RFC 6455 section 7.4) and the reason the peer
+ * reads. All of them are here, so that this table is the documentation.
+ *
+ * @module
+ */
+
+/** A close code and its reason. */
+export interface Ending {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** To a harness: its executor's socket closed. */
+export const EXECUTOR_GONE: Ending = { code: 1001, reason: "executor disconnected" };
+
+/** To a harness: the executor dialled in anew while the bridge was up. */
+export const EXECUTOR_REPLACED: Ending = { code: 1001, reason: "executor dialled in anew" };
+
+/** To an executor: a newer connection of the same executor took its place. */
+export const REPLACED: Ending = { code: 1008, reason: "replaced by a newer connection" };
+
+/** To an executor and its harnesses: the executor was removed through the API. */
+export const REMOVED: Ending = { code: 1008, reason: "executor removed" };
+
+/** To a text executor: its bridge closed, and it serves one session a connection. */
+export const BRIDGE_ENDED: Ending = { code: 1000, reason: "bridge ended" };
+
+/** To a text executor: its bridge's harness vanished without a close frame. */
+export const HARNESS_LOST: Ending = { code: 1001, reason: "harness disconnected" };
+
+/** To everybody: the gateway is stopping; dial again. */
+export const GATEWAY_STOPPING: Ending = { code: 1012, reason: "gateway is restarting" };

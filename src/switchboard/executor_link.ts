@@ -1,0 +1,27 @@
+import type { ExecutorKind } from "../model.ts";
+import type { Ending } from "./endings.ts";
+
+/** An executor's live connection, as the registry holds it. */
+export interface ExecutorLink {
+  readonly exeId: string;
+  readonly kind: ExecutorKind;
+  /** Frames dropped because no bridge held them. */
+  readonly droppedFrames: number;
+
+  /**
+   * Joins a harness to the executor.
+   *
+   * @param harness its websocket, just upgraded, with `binaryType` "arraybuffer"
+   * @param onEnd called once when the bridge is over, before any socket is closed
+   * @returns ends the bridge as if the harness had gone
+   */
+  join(harness: WebSocket, onEnd: () => void): () => void;
+
+  /**
+   * Ends its bridges and closes its socket.
+   *
+   * @param executor what the executor reads
+   * @param harness what its harnesses read
+   */
+  close(executor: Ending, harness: Ending): void;
+}

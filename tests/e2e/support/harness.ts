@@ -1,0 +1,145 @@
+/** A real codex harness: one headless `codex exec` turn with a scripted model. */
+
+import { codexBinary } from "./codex_cache.ts";
+import {
+  type CommandResult,
+  type ModelServer,
+  startModelServer,
+  type Step,
+} from "./model_server.ts";
+import { type CapturedProcess, spawnCaptured, tail, within } from "./process.ts";
+import { dialectOf } from "./release.ts";
+
+/** What {@link startTurn} and {@link runTurn} need. */
+export interface TurnOptions {
+  /** The codex release, such as `"0.130.0"`. */
+  version: string;
+  /** The gateway's HTTP base, such as `http://127.0.0.1:6060`. */
+  gatewayUrl: string;
+  exeId: string;
+  capToken: string;
+  /** What the model asks for, one step an answer; see {@link Step}. */
+  commands: Step[];
+  /** Variables for the harness, on top of a clean environment. */
+  env?: Record<string, string>;
+}
+
+/** A turn in progress; disposing kills the harness and stops its model. */
+export interface Turn extends CapturedProcess {
+  /** What the harness has reported to the model so far, by command. */
+  results(): CommandResult[];
+  readonly model: ModelServer;
+}
+
+/** A turn that has ended. */
+export interface TurnResult {
+  exitCode: number;
+  /** The harness's events, one JSON object a line. */
+  stdout: string;
+  stderr: string;
+  /** What each command printed, in the order of the script; codex's error if it did not run. */
+  outputs: string[];
+  /** The same with exit codes and the tool outputs verbatim. */
+  results: CommandResult[];
+}
+
+/**
+ * Starts a turn in a home and a working directory of its own, and returns while it runs.
+ *
+ * @throws Error when the release cannot be fetched
+ */
+export async function startTurn(options: TurnOptions): Promise<Turn> {
+  const binary = await codexBinary(options.version);
+  const home = await Deno.makeTempDir({ prefix: "codex-harness-" });
+  const cwd = `${home}/cwd`;
+  await Deno.mkdir(cwd);
+  const model = startModelServer(options.commands);
+  await Deno.writeTextFile(`${home}/config.toml`, config(model.baseUrl));
+  const process = spawnCaptured(binary, {
+    args: [
+      "exec",
+      "--json",
+      "--ephemeral",
+      "--skip-git-repo-check",
+      // Commands run on the executor, with the executor's rights: there is nobody to ask.
+      "--dangerously-bypass-approvals-and-sandbox",
+      "run the script",
+    ],
+    cwd,
+    env: {
+      PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin",
+      HOME: home,
+      CODEX_HOME: home,
+      ...pointerTo(options),
+      ...options.env,
+    },
+    async cleanUp() {
+      await model[Symbol.asyncDispose]();
+      await Deno.remove(home, { recursive: true });
+    },
+  });
+  return Object.assign(process, { model, results: () => model.results() });
+}
+
+/**
+ * Runs a turn to its end.
+ *
+ * @param options a turn's, and `timeoutMs`: how long it may take (60 s when absent)
+ * @returns also when the harness failed: look at `exitCode` and `stderr`
+ * @throws Error when the turn takes longer, with the tail of what the harness wrote
+ */
+export async function runTurn(options: TurnOptions & { timeoutMs?: number }): Promise<TurnResult> {
+  const timeoutMs = options.timeoutMs ?? 60_000;
+  await using turn = await startTurn(options);
+  if (!await within(turn.exited, timeoutMs)) {
+    throw new Error(
+      `codex ${options.version} did not end its turn within ${timeoutMs} ms\n${
+        tail(turn.output())
+      }`,
+    );
+  }
+  const results = turn.results();
+  return {
+    exitCode: (await turn.exited).code,
+    stdout: turn.stdout(),
+    stderr: turn.stderr(),
+    outputs: results.map((result) => result.output),
+    results,
+  };
+}
+
+/** The variables that point a release's harness at an executor. */
+function pointerTo({ version, gatewayUrl, exeId, capToken }: TurnOptions): Record<string, string> {
+  const dialect = dialectOf(version);
+  if (dialect === "noise") {
+    return {
+      CODEX_EXEC_SERVER_NOISE_REGISTRY_URL: gatewayUrl,
+      CODEX_EXEC_SERVER_NOISE_ENVIRONMENT_ID: exeId,
+      CODEX_EXEC_SERVER_NOISE_AUTH_TOKEN: capToken,
+    };
+  }
+  const url = new URL(`/bridge/${exeId}`, gatewayUrl.replace(/^http/, "ws"));
+  url.searchParams.set("token", capToken);
+  if (dialect === "relay") url.searchParams.set("role", "harness");
+  return { CODEX_EXEC_SERVER_URL: url.href };
+}
+
+function config(modelBaseUrl: string): string {
+  return `
+model = "gpt-5.1-codex"
+model_provider = "scripted"
+check_for_update_on_startup = false
+# As much of a command's output as fits without codex compacting its history: 800,000 bytes.
+tool_output_token_limit = 200000
+
+[analytics]
+enabled = false
+
+[model_providers.scripted]
+name = "scripted"
+base_url = "${modelBaseUrl}"
+wire_api = "responses"
+request_max_retries = 0
+stream_max_retries = 0
+`;
+}

@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import {
+  DatabaseUnavailableError,
+  DataDirectoryError,
+  DataDirectoryInUseError,
+  sqlState,
+} from "../../src/store/database.ts";
+import { openPglite } from "../../src/store/pglite.ts";
+import { Store } from "../../src/store/store.ts";
+import { databases } from "../support/databases.ts";
+import { TextLineStream } from "./lines.ts";
+
+const embedded = databases.find(({ name }) => name === "embedded") ?? assert.fail();
+
+Deno.test("an answered write survives kill -9, and the directory is locked until then", async () => {
+  const { options, dispose } = await embedded.create();
+  try {
+    await using store = startStore(options.dataDir);
+    await store.expect("open");
+    await assert.rejects(openPglite(options.dataDir), (error) => {
+      assert.ok(error instanceof DataDirectoryInUseError);
+      assert.ok(error.message.includes(options.dataDir));
+      return true;
+    });
+    await store.say("a");
+    await store.expect("a");
+    await store.kill();
+
+    const after = await Store.open(options);
+    assert.equal(await after.getRegistrationTokenHash("a"), "hash of a");
+    await after.close();
+  } finally {
+    await dispose();
+  }
+});
+
+Deno.test("killed while it is made, the database is made anew", async () => {
+  await withDirectory(async (dataDir) => {
+    // At the first sign of it, and when it has begun to look like a database.
+    for (const sign of ["pgdata.new", "pgdata.new/PG_VERSION"]) {
+      await using store = startStore(dataDir);
+      await until(() => exists(`${dataDir}/${sign}`));
+      await store.kill();
+      assert.equal(await exists(`${dataDir}/pgdata`), false, "it was finished before the kill");
+    }
+    const store = await Store.open({ dataDir });
+    await store.ping();
+    await store.close();
+    assert.deepEqual(await names(dataDir), ["lock", "pgdata"]);
+    for (const path of ["", "/lock", "/pgdata"]) {
+      const { mode } = await Deno.stat(`${dataDir}${path}`);
+      assert.equal((mode ?? 0) & 0o077, 0, `${path} is open to others`);
+    }
+  });
+});
+
+Deno.test("a second store in the same process is refused too, until the first is closed", async () => {
+  const { options, dispose } = await embedded.create();
+  try {
+    const first = await openPglite(options.dataDir);
+    await assert.rejects(openPglite(options.dataDir), DataDirectoryInUseError);
+    await Promise.all([first.close(), first.close()]);
+    await assert.rejects(first.query("SELECT 1"), DatabaseUnavailableError);
+    await (await openPglite(options.dataDir)).close();
+  } finally {
+    await dispose();
+  }
+});
+
+Deno.test("a session has the database to itself, and gives up what it left when it fails", async () => {
+  const { options, dispose } = await embedded.create();
+  const database = await openPglite(options.dataDir);
+  try {
+    await database.query("CREATE TABLE t (n integer PRIMARY KEY)");
+    const seen: unknown[] = [];
+    const failing = database.session(async (query) => {
+      await query("BEGIN");
+      await query("INSERT INTO t VALUES (1)");
+      seen.push(await query("SELECT n FROM t"));
+      await query("INSERT INTO t VALUES ($1::integer)", [1]);
+    });
+    const outside = database.query("SELECT n FROM t").then((rows) => seen.push(rows));
+    await assert.rejects(failing, (error) => sqlState(error) === "23505");
+    await outside;
+    assert.deepEqual(seen, [[{ n: 1 }], []]);
+  } finally {
+    await database.close();
+    await dispose();
+  }
+});
+
+Deno.test("statements sent together give the rows of the last", async () => {
+  const { options, dispose } = await embedded.create();
+  const database = await openPglite(options.dataDir);
+  try {
+    assert.deepEqual(await database.query("SELECT 1 AS a; SELECT 2 AS b"), [{ b: 2 }]);
+    await assert.rejects(database.query("SELECT nonsense"), (e) => sqlState(e) === "42703");
+  } finally {
+    await database.close();
+    await dispose();
+  }
+});
+
+Deno.test("a commit is on the disk before it is answered", async () => {
+  const { options, dispose } = await embedded.create();
+  const database = await openPglite(options.dataDir);
+  try {
+    const [row] = await database.query(
+      "SELECT current_setting('fsync') AS fsync, current_setting('wal_sync_method') AS method",
+    );
+    assert.deepEqual(row, { fsync: "on", method: "fsync" });
+  } finally {
+    await database.close();
+    await dispose();
+  }
+});
+
+Deno.test("a directory that cannot be used is named", async () => {
+  await withDirectory(async (dataDir) => {
+    await Deno.writeTextFile(`${dataDir}/file`, "");
+    await rejectsNaming(`${dataDir}/file`);
+    await rejectsNaming(`${dataDir}/file/below`);
+
+    await Deno.mkdir(`${dataDir}/odd/pgdata`, { recursive: true });
+    await Deno.writeTextFile(`${dataDir}/odd/pgdata/mine`, "");
+    await rejectsNaming(`${dataDir}/odd`);
+    assert.deepEqual(await names(`${dataDir}/odd/pgdata`), ["mine"]);
+  });
+});
+
+Deno.test({
+  name: "a directory that may not be written to is named",
+  // Root may write anywhere.
+  ignore: Deno.uid() === 0,
+  async fn() {
+    await withDirectory(async (dataDir) => {
+      await Deno.chmod(dataDir, 0o500);
+      await rejectsNaming(dataDir);
+      await Deno.chmod(dataDir, 0o700);
+    });
+  },
+});
+
+Deno.test("a worker that dies is an error, not the end of the process", async () => {
+  const { options, dispose } = await embedded.create();
+  try {
+    await using store = startStore(options.dataDir, { worker: false });
+    assert.match(await store.failure(), /DataDirectoryError.*worker died.*pglite_worker\.ts/);
+  } finally {
+    await dispose();
+  }
+});
+
+async function rejectsNaming(directory: string): Promise<void> {
+  await assert.rejects(openPglite(directory), (error) => {
+    assert.ok(error instanceof DataDirectoryError);
+    assert.ok(error.message.includes(directory));
+    return true;
+  });
+}
+
+/** A process that has the store open, with no more permissions than the store is promised to need. */
+function startStore(dataDir: string, { worker = true } = {}) {
+  const root = new URL("../../", import.meta.url).pathname;
+  const read = worker ? `${dataDir},${root}src/store/pglite_worker.ts` : dataDir;
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-prompt",
+      "--no-lock",
+      `--config=${root}deno.json`,
+      `--allow-read=${read}`,
+      `--allow-write=${dataDir}`,
+      new URL("store_process.ts", import.meta.url).pathname,
+      dataDir,
+    ],
+    env: { NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const input = process.stdin.getWriter();
+  const output = process.stdout.pipeThrough(new TextLineStream()).getReader();
+  const errors = new Response(process.stderr).text();
+  const kill = async () => {
+    try {
+      process.kill("SIGKILL");
+    } catch (error) {
+      // It had ended by itself.
+      if (!(error instanceof TypeError)) throw error;
+    }
+    await process.status;
+  };
+  return {
+    kill,
+    async say(line: string) {
+      await input.write(new TextEncoder().encode(`${line}\n`));
+    },
+    async expect(line: string) {
+      const { value } = await output.read();
+      if (value === undefined) assert.fail(await errors);
+      assert.equal(value, line);
+    },
+    /** What it printed when it failed, having said nothing. */
+    async failure() {
+      assert.notEqual((await process.status).code, 0);
+      return await errors;
+    },
+    async [Symbol.asyncDispose]() {
+      await kill();
+      await Promise.all([input.abort().catch(() => {}), output.cancel(), errors]);
+    },
+  };
+}
+
+async function withDirectory(test: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "cxg-test-" });
+  try {
+    await test(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+async function names(directory: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Waits for `condition`, for as long as the test may take. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!await condition()) {
+    if (Date.now() > deadline) assert.fail("waited in vain");
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
