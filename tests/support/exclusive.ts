@@ -1,0 +1,44 @@
+/**
+ * Executors and harnesses of the exclusive kind, as bare websockets.
+ *
+ * @module
+ */
+import type { CreatedExecutor, TestGateway } from "./gateway.ts";
+import { connect, type Peer, until } from "./websocket.ts";
+
+/** Dials in with the executor's registration token, and waits until the gateway has it. */
+export async function dialIn(
+  gateway: TestGateway,
+  { exe_id, registration_token }: CreatedExecutor,
+): Promise<Peer> {
+  const peer = await connect(`${gateway.wsUrl}/codex-exec/${exe_id}?token=${registration_token}`);
+  await untilConnected(gateway, exe_id);
+  return peer;
+}
+
+/** Waits until the gateway has the executor's connection. */
+export function untilConnected(gateway: TestGateway, exeId: string): Promise<void> {
+  return until(
+    "the executor is connected",
+    async () => (await gateway.connected()).includes(exeId),
+  );
+}
+
+/** Waits until the gateway has no connection of the executor. */
+export function untilGone(gateway: TestGateway, exeId: string): Promise<void> {
+  return until("the executor is gone", async () => !(await gateway.connected()).includes(exeId));
+}
+
+/** Opens a bridge to an executor, for a turn of its own. */
+export async function openBridge(gateway: TestGateway, exeId: string): Promise<Peer> {
+  return await connect(`${gateway.wsUrl}/bridge/${exeId}`, {
+    authorization: `Bearer ${await gateway.capToken(exeId)}`,
+  });
+}
+
+/** Sends through the bridge until the executor gets it: only then is the bridge surely up. */
+export async function greet(harness: Peer, executor: Peer): Promise<void> {
+  harness.send("hello");
+  const greeting = await executor.next();
+  if (greeting !== "hello") throw new Error(`the executor got ${greeting}`);
+}

@@ -1,0 +1,134 @@
+/**
+ * A real gateway in this process, on a free port, and the calls that tests make of it.
+ *
+ * @module
+ */
+import { type CapClaims, mintCapabilityToken } from "../../src/auth/capability_token.ts";
+import type { Config } from "../../src/config.ts";
+import { Server } from "../../src/server.ts";
+import type { StoreOptions } from "../../src/store/store.ts";
+import { forEachDatabase } from "./databases.ts";
+
+/** The secrets of the gateways that tests start. */
+export const SECRETS = {
+  capToken: "test-captoken-hmac-secret-0123456789",
+  internal: "test-agentserver-internal-secret",
+  shared: "test-internal-shared-secret",
+};
+
+/** An executor that a test created. */
+export interface CreatedExecutor {
+  exe_id: string;
+  registration_token: string;
+}
+
+/** A gateway under test. */
+export class TestGateway implements AsyncDisposable {
+  readonly #server: Server;
+
+  constructor(server: Server) {
+    this.#server = server;
+  }
+
+  get port(): number {
+    return this.#server.addr.port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get wsUrl(): string {
+    return `ws://127.0.0.1:${this.port}`;
+  }
+
+  /** Calls an endpoint with the secret that it takes; the answer's body is the caller's to read. */
+  call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+    const secret = path.startsWith("/api/exec-gateway/") ? SECRETS.shared : SECRETS.internal;
+    return fetch(this.url + path, {
+      method,
+      headers: { "x-internal-secret": secret, ...headers },
+      body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
+    });
+  }
+
+  /** Creates an executor, bound to a workspace. */
+  async createExecutor(workspaceId = "ws_test"): Promise<CreatedExecutor> {
+    const response = await this.call("POST", "/api/codex-exec/register", { description: "a box" }, {
+      "x-user-id": "user_test",
+    });
+    if (response.status !== 201) throw new Error(`register: ${await response.text()}`);
+    const executor: CreatedExecutor = await response.json();
+    const path = `/api/codex-exec/workspaces/${workspaceId}/executors`;
+    const bound = await this.call("POST", path, { exe_id: executor.exe_id });
+    if (bound.status !== 201) throw new Error(`bind: ${await bound.text()}`);
+    await bound.body?.cancel();
+    return executor;
+  }
+
+  /** A capability token for an executor, good for an hour unless the claims say otherwise. */
+  capToken(exeId: string, claims: Partial<CapClaims> = {}): Promise<string> {
+    const iat = Math.floor(Date.now() / 1000);
+    return mintCapabilityToken({
+      turn_id: `turn_${crypto.randomUUID()}`,
+      workspace_id: "ws_test",
+      exe_ids: [exeId],
+      iat,
+      exp: iat + 3600,
+      ...claims,
+    }, new TextEncoder().encode(SECRETS.capToken));
+  }
+
+  /** The ids of a workspace's executors that are connected. */
+  async connected(workspaceId = "ws_test"): Promise<string[]> {
+    const path = `/api/exec-gateway/connected?workspace_id=${workspaceId}`;
+    const executors: { exe_id: string }[] = await (await this.call("GET", path)).json();
+    return executors.map(({ exe_id }) => exe_id);
+  }
+
+  stop(): Promise<void> {
+    return this.#server.shutdown();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+/** What a test may want otherwise. */
+export type GatewayOptions = Partial<Config> & { maxWaitingChecks?: number };
+
+/**
+ * Starts a gateway on a database.
+ *
+ * @param store the database, which outlives the gateway
+ */
+export async function startGateway(
+  store: StoreOptions,
+  { maxWaitingChecks, ...config }: GatewayOptions = {},
+): Promise<TestGateway> {
+  return new TestGateway(
+    await Server.start({
+      port: 0,
+      host: "127.0.0.1",
+      capTokenHmacSecret: new TextEncoder().encode(SECRETS.capToken),
+      agentserverInternalSecret: SECRETS.internal,
+      internalSharedSecret: SECRETS.shared,
+      logLevel: "info",
+      ...store,
+      ...config,
+    }, { maxWaitingChecks }),
+  );
+}
+
+/** Registers a test of a gateway once for each database, with both of its own. */
+export function gatewayTest(
+  name: string,
+  test: (gateway: TestGateway, context: Deno.TestContext) => Promise<void>,
+  options: GatewayOptions = {},
+): void {
+  forEachDatabase(name, async (store, context) => {
+    await using gateway = await startGateway(store, options);
+    await test(gateway, context);
+  });
+}

@@ -1,0 +1,82 @@
+import { Buffer } from "node:buffer";
+import { connect, type Socket } from "node:net";
+
+/** A websocket peer that speaks raw frames (RFC 6455 section 5.2), for what clients do not do. */
+export class RawSocket implements Disposable {
+  readonly #socket: Socket;
+  #received: Buffer[] = [];
+  #length = 0;
+  #wake = Promise.withResolvers<void>();
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (data: Buffer) => {
+      this.#received.push(data);
+      this.#length += data.length;
+      this.#notify();
+    });
+    socket.on("close", () => this.#notify());
+    socket.on("error", () => {});
+  }
+
+  /** Opens a websocket with a bearer token; fails when it is refused. */
+  static async open(port: number, path: string, token: string): Promise<RawSocket> {
+    const peer = new RawSocket(connect(port, "127.0.0.1"));
+    peer.#socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n` +
+        `Authorization: Bearer ${token}\r\n\r\n`,
+    );
+    let answer = "";
+    while (!answer.endsWith("\r\n\r\n")) answer += String(await peer.#read(1));
+    if (!answer.startsWith("HTTP/1.1 101 ")) throw new Error(answer);
+    return peer;
+  }
+
+  /** Sends a fragment of a binary message, with a mask of zeros, which leaves it as it is. */
+  sendFragment(payload: Uint8Array, first: boolean, last: boolean): void {
+    const header = Buffer.alloc(14);
+    header[0] = (last ? 0x80 : 0) | (first ? 0x2 : 0);
+    header[1] = 0x80 | 127;
+    header.writeBigUInt64BE(BigInt(payload.length), 2);
+    this.#socket.write(header);
+    this.#socket.write(payload);
+  }
+
+  /** Reads one frame, unmasked as a server sends it. */
+  async readFrame(): Promise<{ opcode: number; payload: Uint8Array<ArrayBuffer> }> {
+    const [first, second] = await this.#read(2) as unknown as [number, number];
+    const short = second & 0x7f;
+    const length = short === 126
+      ? (await this.#read(2)).readUInt16BE()
+      : short === 127
+      ? Number((await this.#read(8)).readBigUInt64BE())
+      : short;
+    return { opcode: first & 0x0f, payload: new Uint8Array(await this.#read(length)) };
+  }
+
+  /** Stops reading, as a peer that hangs does. */
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+
+  async #read(length: number): Promise<Buffer> {
+    while (this.#length < length) {
+      if (this.#socket.closed) throw new Error("the connection closed");
+      await this.#wake.promise;
+    }
+    const all = Buffer.concat(this.#received);
+    this.#received = [all.subarray(length)];
+    this.#length -= length;
+    return all.subarray(0, length);
+  }
+
+  #notify(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+}
