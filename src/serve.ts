@@ -5,6 +5,7 @@
  */
 import { complain, print } from "./cli/output.ts";
 import { httpUrl } from "./cli/gateway.ts";
+import { programName } from "./cli/program_name.ts";
 import { type Config, ConfigError, loadConfigFromEnv } from "./config.ts";
 import { writeGatewayFile } from "./gateway_file.ts";
 import { configureLogging, log } from "./logging.ts";
@@ -73,7 +74,7 @@ function announce(config: Config, { addr }: Server, url: string): void {
 ${embedded ? `database and secrets: ${config.dataDir}` : "database: PostgreSQL"}
 
 Next, in another terminal:
-  deno task cli executor add --name laptop --workspace ws_demo --default`);
+  ${programName()} executor add --name laptop --workspace ws_demo --default`);
 }
 
 /** Resolves at the first SIGTERM or SIGINT; the second one ends the process at once. */

@@ -6,7 +6,8 @@
 import { mintCapabilityToken } from "../auth/capability_token.ts";
 import { type CodexLine, executorLines, harnessLines } from "./codex_lines.ts";
 import { Gateway } from "./gateway.ts";
-import { CommandError, print, UsageError } from "./output.ts";
+import { print, shellWord, UsageError } from "./output.ts";
+import { programName } from "./program_name.ts";
 
 /** The values of a command's flags, as `node:util` `parseArgs` gives them. */
 export type Flags = Readonly<Record<string, string | boolean | string[] | undefined>>;
@@ -70,7 +71,8 @@ registration token  ${registration_token}   (shown this once)
 
 On the machine it stands for, run:
 ${renderLines(lines)}
-Then let a turn reach it: token mint --workspace ${workspace} --exe ${exe_id}`);
+Then let a turn reach it:
+  ${programName()} token mint --workspace ${shellWord(workspace)} --exe ${exe_id}`);
 }
 
 async function listExecutors(flags: Flags, positionals: string[]): Promise<void> {
@@ -208,6 +210,3 @@ function table(rows: string[][]): string {
     .map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd())
     .join("\n");
 }
-
-/** Exported for the command line's main: what counts as the person's own mistake. */
-export { CommandError, UsageError };

@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
 import { COMMANDS } from "./commands.ts";
 import { CommandError, complain, print, UsageError } from "./output.ts";
-import { COMMON_USAGE, USAGE } from "./usage.ts";
+import { programName } from "./program_name.ts";
+import { COMMON_USAGE, usageOf } from "./usage.ts";
 
 const COMMON_OPTIONS = {
   url: { type: "string" },
@@ -21,12 +22,12 @@ export async function runCommand(args: string[]): Promise<number> {
   try {
     const command = COMMANDS[name]!;
     const { values, positionals } = parse(args.slice(2), command.options);
-    if (values.help) print(USAGE[name] + COMMON_USAGE.trimEnd());
+    if (values.help) print(usageOf(name) + COMMON_USAGE.trimEnd());
     else await command.run(values, positionals);
     return 0;
   } catch (error) {
     if (error instanceof UsageError) {
-      complain(`${name}: ${error.message}\nSee: main.ts ${name} --help`);
+      complain(`${name}: ${error.message}\nSee: ${programName()} ${name} --help`);
       return 2;
     }
     if (error instanceof CommandError) {
@@ -53,13 +54,13 @@ function parse(args: string[], options: (typeof COMMANDS)[string]["options"]) {
 function usage(args: string[]): number {
   const [word] = args;
   if (word === undefined || word === "--help" || word === "-h" || word === "help") {
-    print(USAGE[""]!.trimEnd());
+    print(usageOf("").trimEnd());
     return 0;
   }
   if (word === "serve") {
-    print(USAGE["serve"]!.trimEnd());
+    print(usageOf("serve").trimEnd());
     return args[1] === "--help" || args[1] === "-h" ? 0 : 2;
   }
-  complain(`there is no command ${args.slice(0, 2).join(" ")}\n\n${USAGE[""]!.trimEnd()}`);
+  complain(`there is no command ${args.slice(0, 2).join(" ")}\n\n${usageOf("").trimEnd()}`);
   return 2;
 }

@@ -1,23 +1,26 @@
-/** What `--help` prints for each command, and for the program itself under "". */
-export const USAGE: Readonly<Record<string, string>> = {
+import { programName } from "./program_name.ts";
+
+const USAGE: Readonly<Record<string, string>> = {
   "": `codex-exec-gateway: joins codex harnesses to executors that dial in
 
-  main.ts [serve]              run the gateway (configured by CXG_* variables)
-  main.ts executor add         create an executor and bind it to a workspace
-  main.ts executor list        the executors of a workspace
-  main.ts executor remove      remove an executor, or only its binding
-  main.ts token mint           mint a capability token for a turn
-  main.ts turn revoke          make a turn's tokens worthless
+usage: PROGRAM COMMAND
+
+  serve             run the gateway; so does no command at all (deno task start)
+  executor add      create an executor and bind it to a workspace
+  executor list     the executors of a workspace
+  executor remove   remove an executor, or only its binding
+  token mint        mint a capability token for a turn
+  turn revoke       make a turn's tokens worthless
 
 Each takes --help. All but serve and token mint call the running gateway.
 Exit codes: 0 done, 1 it failed (what and why is on standard error), 2 wrong usage.
 `,
-  "serve": `main.ts serve
+  "serve": `usage: PROGRAM serve
 
 Runs the gateway until SIGTERM or SIGINT. With nothing set it keeps an embedded database and
 generated secrets in ./data and listens on 127.0.0.1:6060. README.md lists the variables.
 `,
-  "executor add": `main.ts executor add --name NAME --workspace ID [options]
+  "executor add": `usage: PROGRAM executor add --name NAME --workspace ID [options]
 
 Creates an executor, binds it to the workspace, and prints its id, its registration token (shown
 this once) and the command to run on that machine.
@@ -29,15 +32,15 @@ this once) and the command to run on that machine.
   --cwd DIR            the directory commands start in
   --user ID            on whose behalf (by default "local")
 `,
-  "executor list": `main.ts executor list --workspace ID
+  "executor list": `usage: PROGRAM executor list --workspace ID
 
 The workspace's executors in the order of binding, and which are connected now.
 `,
-  "executor remove": `main.ts executor remove EXE_ID [--workspace ID]
+  "executor remove": `usage: PROGRAM executor remove EXE_ID [--workspace ID]
 
 Removes the executor, its bindings and its connection; with --workspace only that binding.
 `,
-  "token mint": `main.ts token mint --workspace ID --exe EXE_ID [--exe EXE_ID ...] [options]
+  "token mint": `usage: PROGRAM token mint --workspace ID --exe EXE_ID [--exe EXE_ID ...] [options]
 
 Mints a capability token and prints it with the lines that point a codex harness at the executor.
 Needs the gateway's secret, not the running gateway.
@@ -45,7 +48,7 @@ Needs the gateway's secret, not the running gateway.
   --ttl DURATION       how long it is good for: 90s, 15m, 1h, 2d (by default 1h)
   --turn ID            the turn it belongs to (by default a new one)
 `,
-  "turn revoke": `main.ts turn revoke TURN_ID [--exp UNIX_SECONDS]
+  "turn revoke": `usage: PROGRAM turn revoke TURN_ID [--exp UNIX_SECONDS]
 
 Refuses the turn's tokens from now until --exp (by default for an hour).
 `,
@@ -57,3 +60,8 @@ export const COMMON_USAGE = `
   --json               print one JSON object, for programs
   --help               this text
 `;
+
+/** What `--help` prints for a command, and for the program itself under "". */
+export function usageOf(command: string): string {
+  return USAGE[command]!.replaceAll("PROGRAM", programName());
+}

@@ -33,11 +33,15 @@ export interface Turn extends CapturedProcess {
 
 /** A turn that has ended. */
 export interface TurnResult {
+  /** Zero whenever the turn came to its end, even if no command could run: look at `results`. */
   exitCode: number;
   /** The harness's events, one JSON object a line. */
   stdout: string;
   stderr: string;
-  /** What each command printed, in the order of the script; codex's error if it did not run. */
+  /**
+   * What each command printed, in the order of the script; codex's error if it did not run. Shorter
+   * than the script when codex offered its model no shell: 0.142 does so without an executor.
+   */
   outputs: string[];
   /** The same with exit codes and the tool outputs verbatim. */
   results: CommandResult[];
@@ -85,7 +89,7 @@ export async function startTurn(options: TurnOptions): Promise<Turn> {
  * Runs a turn to its end.
  *
  * @param options a turn's, and `timeoutMs`: how long it may take (60 s when absent)
- * @returns also when the harness failed: look at `exitCode` and `stderr`
+ * @returns also when the harness or its commands failed
  * @throws Error when the turn takes longer, with the tail of what the harness wrote
  */
 export async function runTurn(options: TurnOptions & { timeoutMs?: number }): Promise<TurnResult> {

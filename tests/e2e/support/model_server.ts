@@ -9,6 +9,7 @@
 
 /** A shell command the model asks for, with the arguments of codex's `exec_command` tool. */
 export interface Command {
+  /** Not `rm -f`: releases from 0.16x refuse that by themselves, whatever the approval policy. */
   cmd: string;
   /** Working directory on the executor; the harness's own when absent. */
   workdir?: string;

@@ -1,0 +1,77 @@
+/**
+ * The gateway as a process of its own, started as its users start it.
+ *
+ * @module
+ */
+
+/** Where a benchmark's gateway keeps its data, and how to reach it. */
+export interface GatewayProcess extends AsyncDisposable {
+  readonly url: string;
+  readonly wsUrl: string;
+  /** From the start of the process to the first `GET /healthz` that answers 200, in milliseconds. */
+  readonly startMs: number;
+}
+
+/** The secrets of a benchmark's gateway. */
+export const CAPTOKEN_SECRET = "bench-captoken-hmac-secret-0123456789";
+export const INTERNAL_SECRET = "bench-agentserver-internal-secret";
+
+/**
+ * Runs `deno task start` and waits until it serves.
+ *
+ * @param dataDir its data directory
+ * @param databaseUrl a PostgreSQL server; the embedded database when absent
+ */
+export async function startGatewayProcess(
+  dataDir: string,
+  databaseUrl?: string,
+): Promise<GatewayProcess> {
+  const port = freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const started = performance.now();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "start"],
+    cwd: new URL("..", import.meta.url),
+    env: {
+      CXG_PORT: String(port),
+      CXG_DATA_DIR: dataDir,
+      CXG_CAPTOKEN_HMAC_SECRET: CAPTOKEN_SECRET,
+      CXG_AGENTSERVER_INTERNAL_SECRET: INTERNAL_SECRET,
+      ...databaseUrl === undefined ? {} : { CXG_DATABASE_URL: databaseUrl },
+    },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  let ended = false;
+  child.status.then(() => ended = true);
+  while (!await serves(url)) {
+    if (ended) throw new Error(`the gateway did not start: ${(await child.status).code}`);
+  }
+  return {
+    url,
+    wsUrl: url.replace("http", "ws"),
+    startMs: performance.now() - started,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await child.status;
+    },
+  };
+}
+
+/** A port that nobody listens on just now. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+async function serves(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/healthz`);
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    return false;
+  }
+}

@@ -1,0 +1,265 @@
+import assert from "node:assert/strict";
+import { ConnRegistry, RETURN_WINDOW_MS } from "../../src/switchboard/conn_registry.ts";
+
+/** The registry asks nothing of a connection but that it is itself. */
+const conn = (name: string) => ({ name });
+
+const never = new AbortController().signal;
+
+Deno.test("a registered connection is the one that is looked up", () => {
+  const registry = new ConnRegistry<object>();
+  const one = conn("one"), two = conn("two");
+  assert.equal(registry.register("exe_1", one), undefined);
+  assert.equal(registry.register("exe_2", two), undefined);
+  assert.equal(registry.lookup("exe_1"), one);
+  assert.equal(registry.lookup("exe_2"), two);
+  assert.equal(registry.lookup("exe_3"), undefined);
+});
+
+Deno.test("registering anew evicts the connection before it, for the caller to close", () => {
+  const registry = new ConnRegistry<object>();
+  const old = conn("old"), young = conn("young");
+  registry.register("exe_1", old);
+  assert.equal(registry.register("exe_1", young), old);
+  assert.equal(registry.lookup("exe_1"), young);
+  assert.deepEqual(registry.connectedIds(), ["exe_1"]);
+});
+
+Deno.test("unregistering removes the connection", () => {
+  const registry = new ConnRegistry<object>();
+  const one = conn("one");
+  registry.register("exe_1", one);
+  assert.equal(registry.unregister("exe_1", one), true);
+  assert.equal(registry.lookup("exe_1"), undefined);
+  assert.equal(registry.unregister("exe_1", one), false, "it is gone already");
+  assert.equal(registry.unregister("exe_2", one), false, "it never was there");
+});
+
+Deno.test("the end of an old connection does not remove its successor", () => {
+  const registry = new ConnRegistry<object>();
+  const old = conn("same"), young = conn("same");
+  registry.register("exe_1", old);
+  registry.register("exe_1", young);
+  assert.equal(registry.unregister("exe_1", old), false);
+  assert.equal(registry.lookup("exe_1"), young);
+  assert.equal(registry.leftLately("exe_1"), false);
+});
+
+Deno.test("connectedIds is a snapshot", () => {
+  const registry = new ConnRegistry<object>();
+  const one = conn("one");
+  registry.register("exe_1", one);
+  registry.register("exe_2", conn("two"));
+  const ids = registry.connectedIds();
+  registry.unregister("exe_1", one);
+  assert.deepEqual(ids, ["exe_1", "exe_2"]);
+  assert.deepEqual(registry.connectedIds(), ["exe_2"]);
+  ids.push("exe_3");
+  assert.deepEqual(registry.connectedIds(), ["exe_2"]);
+  assert.deepEqual(new ConnRegistry().connectedIds(), []);
+});
+
+Deno.test("one session at a time holds an executor's bridge lock", () => {
+  const registry = new ConnRegistry<object>();
+  registry.register("exe_1", conn("one"));
+  registry.register("exe_2", conn("two"));
+  const first = {}, second = {};
+  assert.equal(registry.acquireBridge("exe_1", first), true);
+  assert.equal(registry.acquireBridge("exe_1", second), false);
+  assert.equal(registry.acquireBridge("exe_1", first), false, "not even its holder, again");
+  assert.equal(registry.acquireBridge("exe_2", second), true, "another executor has its own");
+  registry.releaseBridge("exe_1", first);
+  assert.equal(registry.acquireBridge("exe_1", second), true);
+});
+
+Deno.test("there is no lock to be had without a connection", () => {
+  const registry = new ConnRegistry<object>();
+  assert.equal(registry.acquireBridge("exe_1", {}), false);
+  const one = conn("one");
+  registry.register("exe_1", one);
+  registry.unregister("exe_1", one);
+  assert.equal(registry.acquireBridge("exe_1", {}), false);
+});
+
+Deno.test("releasing is idempotent, and harmless where nothing is held", () => {
+  const registry = new ConnRegistry<object>();
+  const first = {}, second = {};
+  registry.releaseBridge("exe_1", first);
+  registry.register("exe_1", conn("one"));
+  registry.releaseBridge("exe_1", first);
+  registry.acquireBridge("exe_1", first);
+  registry.releaseBridge("exe_1", first);
+  registry.releaseBridge("exe_1", first);
+  assert(registry.acquireBridge("exe_1", second));
+  registry.releaseBridge("exe_1", first);
+  assert.equal(registry.acquireBridge("exe_1", {}), false, "the second session still holds it");
+});
+
+Deno.test("registering anew frees the lock", () => {
+  const registry = new ConnRegistry<object>();
+  registry.register("exe_1", conn("old"));
+  registry.acquireBridge("exe_1", {});
+  registry.register("exe_1", conn("young"));
+  assert.equal(registry.acquireBridge("exe_1", {}), true);
+});
+
+Deno.test("a session whose executor was replaced does not free its successor's lock", () => {
+  const registry = new ConnRegistry<object>();
+  const first = {}, second = {};
+  registry.register("exe_1", conn("old"));
+  registry.acquireBridge("exe_1", first);
+  registry.register("exe_1", conn("young"));
+  registry.acquireBridge("exe_1", second);
+  registry.releaseBridge("exe_1", first);
+  assert.equal(registry.acquireBridge("exe_1", {}), false);
+});
+
+Deno.test("unregistering ends the lock too", () => {
+  const registry = new ConnRegistry<object>();
+  const old = conn("old");
+  registry.register("exe_1", old);
+  registry.acquireBridge("exe_1", {});
+  registry.unregister("exe_1", old);
+  registry.register("exe_1", conn("young"));
+  assert.equal(registry.acquireBridge("exe_1", {}), true);
+});
+
+Deno.test("who waits for a connected executor has it at once", async () => {
+  const registry = new ConnRegistry<object>();
+  const one = conn("one");
+  registry.register("exe_1", one);
+  assert.equal(await registry.waitFor("exe_1", 0, never), one);
+  assert.equal(await registry.waitFor("exe_1", 0, AbortSignal.abort()), one);
+});
+
+Deno.test("all who wait for an executor have it as soon as it dials in", async () => {
+  const registry = new ConnRegistry<object>();
+  const one = conn("one");
+  const waiting = Array.from({ length: 50 }, () => registry.waitFor("exe_1", 60_000, never));
+  const other = registry.waitFor("exe_2", 5, never);
+  registry.register("exe_1", one);
+  for (const found of await Promise.all(waiting)) assert.equal(found, one);
+  assert.equal(await other, undefined, "another executor is not the one");
+});
+
+Deno.test("who waited finds the executor registered, and its lock free", async () => {
+  const registry = new ConnRegistry<object>();
+  const locked = [1, 2].map(async () => {
+    await registry.waitFor("exe_1", 60_000, never);
+    return registry.acquireBridge("exe_1", {});
+  });
+  registry.register("exe_1", conn("one"));
+  assert.deepEqual(await Promise.all(locked), [true, false]);
+});
+
+Deno.test("who waits too long has nothing", async () => {
+  const registry = new ConnRegistry<object>();
+  const start = performance.now();
+  assert.equal(await registry.waitFor("exe_1", 30, never), undefined);
+  const waited = performance.now() - start;
+  assert(waited >= 25 && waited < 2_000, `waited ${waited} ms`);
+  // The one that came too late is registered all the same.
+  registry.register("exe_1", conn("late"));
+  assert(registry.lookup("exe_1"));
+});
+
+Deno.test("waiting ends with its signal, and not with another's", async () => {
+  const registry = new ConnRegistry<object>();
+  const one = conn("one");
+  assert.equal(await registry.waitFor("exe_1", 60_000, AbortSignal.abort()), undefined);
+  const gone = new AbortController(), stays = new AbortController();
+  const first = registry.waitFor("exe_1", 60_000, gone.signal);
+  const second = registry.waitFor("exe_1", 60_000, stays.signal);
+  gone.abort();
+  assert.equal(await first, undefined);
+  registry.register("exe_1", one);
+  assert.equal(await second, one);
+});
+
+Deno.test("one who waits again, after a disappointment, is served", async () => {
+  const registry = new ConnRegistry<object>();
+  const one = conn("one");
+  await registry.waitFor("exe_1", 1, never);
+  const again = registry.waitFor("exe_1", 60_000, never);
+  registry.register("exe_1", one);
+  assert.equal(await again, one);
+});
+
+Deno.test("an executor left lately when its socket closed within the window", () => {
+  using clock = new Clock();
+  const registry = new ConnRegistry<object>();
+  const one = conn("one");
+  assert.equal(registry.leftLately("exe_1"), false, "it was never there");
+  registry.register("exe_1", one);
+  assert.equal(registry.leftLately("exe_1"), false, "it is here");
+  registry.unregister("exe_1", one);
+  assert.equal(registry.leftLately("exe_1"), true);
+  assert.equal(registry.leftLately("exe_2"), false);
+  clock.advance(RETURN_WINDOW_MS);
+  assert.equal(registry.leftLately("exe_1"), true);
+  clock.advance(1);
+  assert.equal(registry.leftLately("exe_1"), false);
+});
+
+Deno.test("the window begins anew each time an executor leaves, and ends when it is back", () => {
+  using clock = new Clock();
+  const registry = new ConnRegistry<object>();
+  const old = conn("old"), young = conn("young");
+  registry.register("exe_1", old);
+  registry.unregister("exe_1", old);
+  clock.advance(RETURN_WINDOW_MS - 1);
+  registry.register("exe_1", young);
+  assert.equal(registry.leftLately("exe_1"), false);
+  registry.unregister("exe_1", young);
+  clock.advance(RETURN_WINDOW_MS - 1);
+  assert.equal(registry.leftLately("exe_1"), true);
+});
+
+Deno.test("others that leave do not push out one who left within the window", () => {
+  using clock = new Clock();
+  const registry = new ConnRegistry<object>();
+  const leave = (exeId: string) => {
+    const it = conn(exeId);
+    registry.register(exeId, it);
+    registry.unregister(exeId, it);
+  };
+  leave("long ago");
+  clock.advance(RETURN_WINDOW_MS);
+  leave("just now");
+  clock.advance(1);
+  for (let i = 0; i < 100; i++) leave(`exe_${i}`);
+  assert.equal(registry.leftLately("long ago"), false);
+  assert.equal(registry.leftLately("just now"), true);
+  assert.equal(registry.leftLately("exe_0"), true);
+});
+
+Deno.test("an executor that is forgotten is not expected back", () => {
+  const registry = new ConnRegistry<object>();
+  const one = conn("one"), two = conn("two");
+  registry.register("exe_1", one);
+  registry.register("exe_2", two);
+  registry.unregister("exe_1", one);
+  registry.unregister("exe_2", two);
+  registry.forget("exe_1");
+  registry.forget("exe_3");
+  assert.equal(registry.leftLately("exe_1"), false);
+  assert.equal(registry.leftLately("exe_2"), true);
+});
+
+/** Stands in for `performance.now` until it is disposed. */
+class Clock {
+  readonly #real = performance.now;
+  #now = 1_000_000;
+
+  constructor() {
+    performance.now = () => this.#now;
+  }
+
+  advance(ms: number): void {
+    this.#now += ms;
+  }
+
+  [Symbol.dispose](): void {
+    performance.now = this.#real;
+  }
+}
