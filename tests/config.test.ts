@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { ConfigError, loadConfigFromEnv } from "../src/config.ts";
+
+const SECRETS = {
+  CXG_CAPTOKEN_HMAC_SECRET: "captoken secret",
+  CXG_AGENTSERVER_INTERNAL_SECRET: "agentserver secret",
+};
+
+/** Loads with the secrets set, so that no data directory is touched, and with these variables. */
+function load(variables: Record<string, string> = {}) {
+  return loadOnly({ ...SECRETS, ...variables });
+}
+
+function loadOnly(variables: Record<string, string>) {
+  return loadConfigFromEnv((name) => variables[name]);
+}
+
+/** The problems that loading ends with. */
+function problemsOf(variables: Record<string, string>): readonly string[] {
+  try {
+    loadOnly(variables);
+  } catch (error) {
+    assert(error instanceof ConfigError, `threw ${error}`);
+    assert.equal(error.message, error.problems.join("\n"));
+    return error.problems;
+  }
+  assert.fail("the configuration was accepted");
+}
+
+/** The names of the variables that the problems begin with. */
+function blamed(variables: Record<string, string>): string[] {
+  return problemsOf(variables).map((problem) => problem.split(" ")[0]!).sort();
+}
+
+Deno.test("with nothing set but the secrets, the documented defaults hold", () => {
+  assert.deepEqual(load(), {
+    port: 6060,
+    host: "127.0.0.1",
+    databaseUrl: undefined,
+    dataDir: "./data",
+    capTokenHmacSecret: new TextEncoder().encode("captoken secret"),
+    agentserverInternalSecret: "agentserver secret",
+    internalSharedSecret: "agentserver secret",
+    publicWsBaseUrl: undefined,
+    logLevel: "info",
+  });
+});
+
+Deno.test("each variable sets its field", () => {
+  const config = load({
+    CXG_PORT: "8080",
+    CXG_HOST: "0.0.0.0",
+    CXG_DATABASE_URL: "postgres://user:password@db.example:5432/cxg?sslmode=require",
+    CXG_DATA_DIR: "/var/lib/cxg",
+    CXG_CAPTOKEN_HMAC_SECRET: "sécret",
+    CXG_AGENTSERVER_INTERNAL_SECRET: "one",
+    CXG_INTERNAL_SHARED_SECRET: "two",
+    CXG_PUBLIC_WS_BASE_URL: "wss://gateway.example:443",
+    CXG_LOG_LEVEL: "debug",
+  });
+  assert.deepEqual(config, {
+    port: 8080,
+    host: "0.0.0.0",
+    databaseUrl: "postgres://user:password@db.example:5432/cxg?sslmode=require",
+    dataDir: "/var/lib/cxg",
+    capTokenHmacSecret: new TextEncoder().encode("sécret"),
+    agentserverInternalSecret: "one",
+    internalSharedSecret: "two",
+    publicWsBaseUrl: "wss://gateway.example:443",
+    logLevel: "debug",
+  });
+});
+
+Deno.test("a variable set to nothing counts as unset", () => {
+  const names = [
+    "CXG_PORT",
+    "CXG_HOST",
+    "CXG_DATABASE_URL",
+    "CXG_DATA_DIR",
+    "CXG_INTERNAL_SHARED_SECRET",
+    "CXG_PUBLIC_WS_BASE_URL",
+    "CXG_LOG_LEVEL",
+  ];
+  assert.deepEqual(load(Object.fromEntries(names.map((name) => [name, ""]))), load());
+});
+
+Deno.test("without a secret of its own, the gateway's API shares the other one, generated or not", async () => {
+  assert.equal(load().internalSharedSecret, "agentserver secret");
+  assert.equal(load({ CXG_INTERNAL_SHARED_SECRET: "own" }).internalSharedSecret, "own");
+  const dataDir = await Deno.makeTempDir({ prefix: "cxg-test-" });
+  try {
+    const generated = loadOnly({ CXG_DATA_DIR: dataDir });
+    assert.equal(generated.internalSharedSecret, generated.agentserverInternalSecret);
+    assert.notEqual(generated.internalSharedSecret, "");
+  } finally {
+    await Deno.remove(dataDir, { recursive: true });
+  }
+});
+
+Deno.test("secrets that are not given come from the data directory, and one that is goes first", async () => {
+  const dataDir = await Deno.makeTempDir({ prefix: "cxg-test-" });
+  try {
+    const first = loadOnly({ CXG_DATA_DIR: dataDir });
+    assert.deepEqual(loadOnly({ CXG_DATA_DIR: dataDir }), first, "the same at the second start");
+    const second = loadOnly({ CXG_DATA_DIR: dataDir, CXG_CAPTOKEN_HMAC_SECRET: "given" });
+    assert.deepEqual(second.capTokenHmacSecret, new TextEncoder().encode("given"));
+    assert.equal(second.agentserverInternalSecret, first.agentserverInternalSecret);
+  } finally {
+    await Deno.remove(dataDir, { recursive: true });
+  }
+});
+
+Deno.test("with both secrets given the data directory is not touched", () => {
+  // Below a file no directory can be.
+  load({ CXG_DATA_DIR: `${new URL(import.meta.url).pathname}/below` });
+});
+
+Deno.test("a database server needs both secrets given", () => {
+  const CXG_DATABASE_URL = "postgres://db.example/cxg";
+  assert.deepEqual(blamed({ CXG_DATABASE_URL }), [
+    "CXG_AGENTSERVER_INTERNAL_SECRET",
+    "CXG_CAPTOKEN_HMAC_SECRET",
+  ]);
+  for (const name of Object.keys(SECRETS) as (keyof typeof SECRETS)[]) {
+    assert.deepEqual(blamed({ ...SECRETS, CXG_DATABASE_URL, [name]: "" }), [name]);
+  }
+  for (const problem of problemsOf({ CXG_DATABASE_URL })) {
+    assert.match(problem, /required when CXG_DATABASE_URL is set/);
+  }
+  // Also a shared secret of its own does not stand in for them.
+  assert.equal(blamed({ CXG_DATABASE_URL, CXG_INTERNAL_SHARED_SECRET: "x" }).length, 2);
+});
+
+Deno.test("everything that is wrong is reported at once, each variable by its name", () => {
+  assert.deepEqual(
+    blamed({
+      CXG_PORT: "http",
+      CXG_HOST: "no host",
+      CXG_DATABASE_URL: "mysql://db",
+      CXG_PUBLIC_WS_BASE_URL: "https://gateway.example",
+      CXG_LOG_LEVEL: "verbose",
+    }),
+    [
+      "CXG_AGENTSERVER_INTERNAL_SECRET",
+      "CXG_CAPTOKEN_HMAC_SECRET",
+      "CXG_DATABASE_URL",
+      "CXG_HOST",
+      "CXG_LOG_LEVEL",
+      "CXG_PORT",
+      "CXG_PUBLIC_WS_BASE_URL",
+    ],
+  );
+});
+
+const ACCEPTED: Record<string, readonly string[]> = {
+  CXG_PORT: ["0", "1", "6060", "65535"],
+  CXG_HOST: ["127.0.0.1", "0.0.0.0", "::", "::1", "localhost", "gateway-1.example"],
+  CXG_DATABASE_URL: ["postgres://db", "postgresql://u:p@db:5432/name", "postgres:///n?host=/run"],
+  CXG_PUBLIC_WS_BASE_URL: ["ws://h", "wss://h:8443", "wss://h/below", "ws://[::1]:6060"],
+  CXG_LOG_LEVEL: ["debug", "info", "warn", "error"],
+};
+
+const REFUSED: Record<string, readonly string[]> = {
+  CXG_PORT: [
+    "-1",
+    "65536",
+    "80.5",
+    "0x50",
+    "6060 ",
+    " ",
+    "port",
+    "1e3",
+    "١",
+    "99999999999999999999",
+  ],
+  CXG_HOST: ["two words", "http://h", "h/path", "[::1]", "h\n", " "],
+  CXG_DATABASE_URL: ["db.example", "mysql://db", "https://db", "://", "postgres", " "],
+  CXG_PUBLIC_WS_BASE_URL: [
+    "gateway.example",
+    "http://h",
+    "https://h",
+    "ws://",
+    "ws://user@h",
+    "ws://user:password@h",
+    "ws://h?query",
+    "ws://h#fragment",
+    " ",
+  ],
+  CXG_LOG_LEVEL: ["INFO", "warning", "trace", "fatal", " info", "0"],
+};
+
+for (const [name, values] of Object.entries(ACCEPTED)) {
+  for (const value of values) {
+    Deno.test(`${name} may be ${JSON.stringify(value)}`, () => {
+      load({ [name]: value });
+    });
+  }
+}
+
+for (const [name, values] of Object.entries(REFUSED)) {
+  for (const value of values) {
+    Deno.test(`${name} must not be ${JSON.stringify(value)}`, () => {
+      assert.deepEqual(blamed({ ...SECRETS, [name]: value }), [name]);
+    });
+  }
+}
+
+Deno.test("a bad value's text is in no message: it may be a secret in the wrong variable", () => {
+  const value = "hunter2secret value";
+  const names = Object.keys(REFUSED);
+  const problems = problemsOf({ ...SECRETS, ...Object.fromEntries(names.map((n) => [n, value])) });
+  assert.equal(problems.length, names.length);
+  for (const problem of problems) assert.doesNotMatch(problem, /hunter2|secret value/);
+});
+
+Deno.test("slashes at the end of the public URL are dropped: paths are put after it", () => {
+  for (
+    const [given, kept] of [
+      ["wss://h/", "wss://h"],
+      ["wss://h:443//", "wss://h:443"],
+      ["ws://h/below/", "ws://h/below"],
+    ] as const
+  ) assert.equal(load({ CXG_PUBLIC_WS_BASE_URL: given }).publicWsBaseUrl, kept);
+});
+
+for (const url of ["wss://gateway.example?", "wss://gateway.example#", " wss://gateway.example "]) {
+  Deno.test(`the public URL ${JSON.stringify(url)} is refused, or a path can be put after it`, () => {
+    let base: string | undefined;
+    try {
+      base = load({ CXG_PUBLIC_WS_BASE_URL: url }).publicWsBaseUrl;
+    } catch (error) {
+      assert(error instanceof ConfigError);
+      return;
+    }
+    assert.equal(`${base}/codex-exec/exe_1`, "wss://gateway.example/codex-exec/exe_1");
+  });
+}
+
+Deno.test("without an argument it is the process's environment that is read", () => {
+  const before = Deno.env.get("CXG_LOG_LEVEL");
+  Deno.env.set("CXG_LOG_LEVEL", "bad level");
+  try {
+    assert.throws(() => loadConfigFromEnv(), (error) => {
+      assert(error instanceof ConfigError);
+      assert(error.problems.some((problem) => problem.startsWith("CXG_LOG_LEVEL ")));
+      return true;
+    });
+  } finally {
+    if (before === undefined) Deno.env.delete("CXG_LOG_LEVEL");
+    else Deno.env.set("CXG_LOG_LEVEL", before);
+  }
+});
