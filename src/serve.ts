@@ -11,6 +11,7 @@ import { writeGatewayFile } from "./gateway_file.ts";
 import { configureLogging, log } from "./logging.ts";
 import { ListenError, Server } from "./server.ts";
 import { DatabaseUnavailableError, DataDirectoryError } from "./store/database.ts";
+import { within } from "./within.ts";
 import { DatabaseTooNewError, MigrationFailedError } from "./store/migrate.ts";
 
 /** How long stopping may take in all, in milliseconds. */
@@ -52,10 +53,7 @@ export async function serve(): Promise<number> {
   announce(config, server, url);
   await stopSignal();
   log.info("stopping");
-  await Promise.race([
-    server.shutdown(),
-    new Promise((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS)),
-  ]);
+  await within(STOP_TIMEOUT_MS, server.shutdown());
   log.info("stopped");
   return 0;
 }

@@ -11,6 +11,7 @@ import { GATEWAY_STOPPING, REMOVED } from "./switchboard/endings.ts";
 import type { ExecutorLink } from "./switchboard/executor_link.ts";
 import { RevokedSet } from "./switchboard/revoked_set.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
+import { within } from "./within.ts";
 
 /** How often expired revocations are forgotten, in milliseconds. */
 const PRUNE_MS = 60_000;
@@ -100,10 +101,10 @@ export class Server {
     const { openSockets, lastSeen, store, registrationTokens } = this.#services;
     this.#stop.abort();
     const served = this.#http.shutdown();
-    await within(CLOSE_TIMEOUT_MS, openSockets.closeAll(GATEWAY_STOPPING), "peers did not close");
-    await within(FINISH_TIMEOUT_MS, served, "requests did not finish");
+    await atMost(CLOSE_TIMEOUT_MS, openSockets.closeAll(GATEWAY_STOPPING), "peers did not close");
+    await atMost(FINISH_TIMEOUT_MS, served, "requests did not finish");
     registrationTokens[Symbol.dispose]();
-    await within(
+    await atMost(
       FINISH_TIMEOUT_MS,
       lastSeen.drain().then(() => store.close()),
       "the store did not close",
@@ -137,10 +138,8 @@ function listen(services: Services): Deno.HttpServer<Deno.NetAddr> {
   }
 }
 
-async function within(ms: number, work: Promise<unknown>, complaint: string): Promise<void> {
-  const late = Promise.withResolvers<"late">();
-  const timer = setTimeout(() => late.resolve("late"), ms);
-  const outcome = await Promise.race([work, late.promise]);
-  clearTimeout(timer);
-  if (outcome === "late") log.warn("stopping without waiting longer", { reason: complaint, ms });
+async function atMost(ms: number, work: Promise<unknown>, complaint: string): Promise<void> {
+  if (!await within(ms, work)) {
+    log.warn("stopping without waiting longer", { reason: complaint, ms });
+  }
 }

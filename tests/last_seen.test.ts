@@ -168,10 +168,12 @@ Deno.test("once a minute those that are connected are marked, also after a minut
   assert.deepEqual(minute.periods, [], "the heartbeat ends with its signal");
 });
 
+type Timer = ReturnType<typeof setInterval>;
+
 /** Stands in for `setInterval` until it is disposed: the test says when the time has passed. */
 class Intervals {
   readonly #real = { setInterval: globalThis.setInterval, clearInterval: globalThis.clearInterval };
-  readonly #running = new Map<number, { work: () => void; ms: number }>();
+  readonly #running = new Map<Timer, { work: () => void; ms: number }>();
 
   constructor() {
     const set = (work: () => void, ms: number) => {
@@ -180,7 +182,7 @@ class Intervals {
       this.#running.set(id, { work, ms });
       return id;
     };
-    const clear = (id: number) => {
+    const clear = (id: Timer) => {
       this.#real.clearInterval(id);
       this.#running.delete(id);
     };

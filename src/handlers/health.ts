@@ -1,6 +1,10 @@
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
+import { within } from "../within.ts";
 import { unavailable } from "./http.ts";
+
+/** How long a probe is kept waiting for the store, in milliseconds. */
+const READY_TIMEOUT_MS = 2_000;
 
 /** `GET /healthz`: the process serves. */
 export function healthz(): Response {
@@ -11,7 +15,8 @@ export function healthz(): Response {
 export async function readyz({ store, stopping }: Services): Promise<Response> {
   if (stopping.aborted) throw unavailable("the gateway is stopping");
   try {
-    await store.ping();
+    const inTime = await within(READY_TIMEOUT_MS, store.ping());
+    if (!inTime) throw new Error(`no answer within ${READY_TIMEOUT_MS} ms`);
   } catch (error) {
     log.warn("the store does not answer", { error: `${error}` });
     throw unavailable("the store does not answer");

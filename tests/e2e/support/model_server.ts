@@ -61,17 +61,27 @@ interface Call {
 /** Larger than any output: codex caps it by its own policy. */
 const MAX_OUTPUT_TOKENS = 10_000_000;
 
+/** A script in progress: what the model answers to each request of one turn. */
+export interface ScriptedTurn {
+  answer(request: ResponsesRequest): Response;
+  results(): CommandResult[];
+}
+
 /**
- * Starts a scripted model on a free port of the loopback interface.
+ * Begins a script.
  *
  * @param steps what the model asks for, one step an answer
+ * @param farewell the assistant's message when the script is done
  */
-export function startModelServer(steps: Step[]): ModelServer {
+export function scriptTurn(
+  steps: Step[],
+  farewell: (results: CommandResult[]) => string = () => "done",
+): ScriptedTurn {
   const script = steps.map((step) => (Array.isArray(step) ? step : [step]).map(toCommand));
-  const requests: ResponsesRequest[] = [];
   const results: CommandResult[] = [];
   const calls = new Map<string, Call>();
   const polls: unknown[] = [];
+  let answers = 0;
 
   function call(command: Command, result: CommandResult, name: string, args: unknown) {
     const callId = `call_${calls.size + 1}`;
@@ -109,26 +119,38 @@ export function startModelServer(steps: Step[]): ModelServer {
     });
   }
 
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    async (httpRequest) => {
-      const { pathname } = new URL(httpRequest.url);
-      if (httpRequest.method !== "POST" || pathname !== "/v1/responses") {
-        await httpRequest.body?.cancel();
-        return new Response(null, { status: 404 });
-      }
-      const request = await httpRequest.json() as ResponsesRequest;
-      requests.push(request);
+  return {
+    answer(request) {
       takeIn(request);
       // Codex also asks for summaries of its history, which are no part of the script.
       const asksForSteps = request.tools?.some((tool) => tool.name === "exec_command");
       const items = !asksForSteps ? [] : polls.length > 0 ? polls.splice(0) : nextStep() ?? [];
-      return answer(requests.length, items.length > 0 ? items : [farewell()]);
+      return eventsOf(++answers, items.length > 0 ? items : [message(farewell(results))]);
+    },
+    results: () => results,
+  };
+}
+
+/**
+ * Starts a scripted model for one turn on a free port of the loopback interface.
+ *
+ * @param steps what the model asks for, one step an answer
+ */
+export function startModelServer(steps: Step[]): ModelServer {
+  const turn = scriptTurn(steps);
+  const requests: ResponsesRequest[] = [];
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (httpRequest) => {
+      const request = await readResponsesRequest(httpRequest);
+      if (request === undefined) return new Response(null, { status: 404 });
+      requests.push(request);
+      return turn.answer(request);
     },
   );
   return {
     baseUrl: `http://127.0.0.1:${server.addr.port}/v1`,
-    results: () => results,
+    results: () => turn.results(),
     requests,
     [Symbol.asyncDispose]: async () => {
       // A harness killed in mid-answer leaves a request that would hold a graceful shutdown up.
@@ -137,21 +159,31 @@ export function startModelServer(steps: Step[]): ModelServer {
   };
 }
 
+/** The body of a `POST /v1/responses`; `undefined` for any other request. */
+export async function readResponsesRequest(
+  request: Request,
+): Promise<ResponsesRequest | undefined> {
+  const { pathname } = new URL(request.url);
+  if (request.method === "POST" && pathname === "/v1/responses") return await request.json();
+  await request.body?.cancel();
+  return undefined;
+}
+
 function toCommand(command: string | Command): Command {
   return typeof command === "string" ? { cmd: command } : command;
 }
 
-function farewell() {
+function message(text: string) {
   return {
     type: "message",
     role: "assistant",
     id: "msg_1",
-    content: [{ type: "output_text", text: "done" }],
+    content: [{ type: "output_text", text }],
   };
 }
 
 /** The events of one answer: what a client of the Responses API needs to hear, and no more. */
-function answer(ordinal: number, items: unknown[]): Response {
+function eventsOf(ordinal: number, items: unknown[]): Response {
   const id = `resp_${ordinal}`;
   const usage = { input_tokens: 1, output_tokens: 1, total_tokens: 2 };
   const events = [

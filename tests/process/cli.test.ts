@@ -1,0 +1,256 @@
+import assert from "node:assert/strict";
+import { verifyCapabilityToken } from "../../src/auth/capability_token.ts";
+import { type Finished, Gateway, runCli, TempDir } from "../support/process.ts";
+
+Deno.test("the command line, with a gateway that runs", async (t) => {
+  await using dir = await TempDir.withDatabase();
+  const dataDir = dir.path;
+  await using gateway = await Gateway.start(dataDir);
+  const cli = (...words: string[]) => runCli(dataDir, words);
+  const json = async (...words: string[]) => JSON.parse(done(await cli(...words, "--json")));
+  const list = (workspace: string) => json("executor", "list", "--workspace", workspace);
+  const add = (...more: string[]) => json("executor", "add", "--name", "n", ...more);
+
+  await t.step("executor add: every flag is kept, and shown by executor list", async () => {
+    const { exe_id, registration_token, workspace_id, run } = await add(
+      ...["--workspace", "ws_add", "--default", "--description", "the big one"],
+      ...["--cwd", "/srv/work", "--user", "alice"],
+    );
+    assert.match(exe_id, /^exe_[0-9a-f-]{36}$/);
+    assert.match(registration_token, /^[0-9a-f]{64}$/);
+    assert.equal(workspace_id, "ws_add");
+    assert(run.length >= 2);
+    for (const { releases, line } of run) {
+      assert.match(releases, /^codex 0\.\d+/);
+      for (const part of [exe_id, registration_token, gateway.url]) assert(line.includes(part));
+    }
+    assert.deepEqual(await list("ws_add"), [{
+      exe_id,
+      description: "the big one",
+      default_cwd: "/srv/work",
+      is_default: true,
+      connected: false,
+    }]);
+    const { user_id } = await gateway.record("executor created", exe_id);
+    assert.equal(user_id, "alice");
+  });
+
+  await t.step(
+    "executor list: a table, in the order of binding, or that there is none",
+    async () => {
+      const first = await add("--workspace", "ws_list");
+      const second = await add("--workspace", "ws_list", "--default");
+      const lines = done(await cli("executor", "list", "--workspace", "ws_list")).split("\n");
+      assert.match(lines[0]!, /^EXECUTOR +CONNECTED +DEFAULT +LAST SEEN +DESCRIPTION$/);
+      assert.match(lines[1]!, new RegExp(`^${first.exe_id} +no +no +never +n$`));
+      assert.match(lines[2]!, new RegExp(`^${second.exe_id} +no +yes +never +n$`));
+      assert.equal(lines.length, 4);
+      assert.match(done(await cli("executor", "list", "--workspace", "ws_none")), /no executor/);
+      assert.deepEqual(await list("ws_none"), []);
+    },
+  );
+
+  await t.step("executor remove: the executor, or with --workspace only its binding", async () => {
+    const one = await add("--workspace", "ws_remove");
+    const two = await add("--workspace", "ws_remove");
+    const words = ["executor", "remove", one.exe_id];
+    assert.match(done(await cli(...words, "--workspace", "ws_remove")), /^unbound exe_/);
+    assert.deepEqual((await list("ws_remove")).map((e: { exe_id: string }) => e.exe_id), [
+      two.exe_id,
+    ]);
+    assert.deepEqual(await json("executor", "remove", two.exe_id), {
+      exe_id: two.exe_id,
+      removed: true,
+    });
+    assert.deepEqual(await list("ws_remove"), []);
+    assert.match(done(await cli(...words)), new RegExp(`^removed ${one.exe_id}\n$`));
+    assert.match(done(await cli(...words)), /^removed /, "also when it is gone already");
+  });
+
+  await t.step(
+    "token mint: a token that the gateway's secret signed, for as long as asked",
+    async () => {
+      const now = Math.floor(Date.now() / 1000);
+      const words = ["token", "mint", "--workspace", "ws_1", "--exe", "exe_a", "--exe", "exe_b"];
+      const { token, turn_id, exp, harness } = await json(
+        ...words,
+        "--turn",
+        "turn_7",
+        "--ttl",
+        "2d",
+      );
+      const payload = await verifyCapabilityToken(token, await capTokenSecret(dataDir));
+      assert.equal(turn_id, "turn_7");
+      assert.deepEqual({ ...payload, iat: 0 }, {
+        turn_id: "turn_7",
+        workspace_id: "ws_1",
+        exe_ids: ["exe_a", "exe_b"],
+        iat: 0,
+        exp,
+      });
+      assert(payload.iat >= now && payload.iat <= now + 60);
+      assert.equal(exp, payload.iat + 2 * 86_400);
+      assert.deepEqual(harness.map((h: { exe_id: string }) => h.exe_id), ["exe_a", "exe_b"]);
+      for (const { lines } of harness) {
+        for (const { line } of lines) assert(line.includes(token), line);
+      }
+      const text = done(await cli(...words));
+      const shown = /^token +(\S+)$/m.exec(text)?.[1] ?? "";
+      const other = await verifyCapabilityToken(shown, await capTokenSecret(dataDir));
+      assert.match(other.turn_id, /^turn_[0-9a-f-]{36}$/, "a turn of its own when none is named");
+      assert.equal(other.exp, other.iat + 3600);
+      assert.match(
+        text,
+        new RegExp(`CODEX_EXEC_SERVER_URL='${gateway.ws("/bridge/exe_a")}\\?token=`),
+      );
+    },
+  );
+
+  await t.step("turn revoke: the turn's token is refused from now on", async () => {
+    const { exe_id } = await add("--workspace", "ws_revoke");
+    for (const format of [[], ["--json"]]) {
+      const words = ["token", "mint", "--workspace", "ws_revoke", "--exe", exe_id];
+      const { token, turn_id } = await json(...words);
+      const bridge = () =>
+        fetch(`${gateway.url}/bridge/${exe_id}?token=${token}`).then(async (response) => {
+          await response.body?.cancel();
+          return response.status;
+        });
+      assert.equal(await bridge(), 503, "good, but the executor is not connected");
+      const said = done(await cli("turn", "revoke", turn_id, ...format));
+      if (format.length === 0) assert.equal(said, `revoked ${turn_id}\n`);
+      else assert.deepEqual(JSON.parse(said), { turn_id, revoked: true });
+      assert.equal(await bridge(), 401);
+    }
+  });
+
+  await t.step("what the gateway refuses is one line and exit code 1", async () => {
+    const long = "w".repeat(200);
+    const refused = await cli("executor", "list", "--workspace", long);
+    assertComplains(refused, 1, /^executor list: the gateway refused \(400\): /);
+    assert.equal(refused.stderrLines.length, 1);
+  });
+});
+
+const COMMANDS = ["executor add", "executor list", "executor remove", "token mint", "turn revoke"];
+
+Deno.test("the command line, without a gateway", async (t) => {
+  await using dir = await TempDir.empty();
+  const cli = (...words: string[]) => runCli(dir.path, words);
+
+  await t.step("--help says how to use each command, and the program", async () => {
+    await inTurns(COMMANDS, async (command) => {
+      const text = done(await cli(...command.split(" "), "--help"));
+      assert(text.startsWith(`main.ts ${command} `), text);
+      for (const flag of ["--url", "--json", "--help"]) assert(text.includes(flag));
+    });
+    for (const words of [["--help"], ["help"], ["executor", "add", "-h"], ["serve", "--help"]]) {
+      assert.match(done(await cli(...words)), /main\.ts/);
+    }
+    const overview = done(await cli("--help"));
+    for (const command of COMMANDS) assert(overview.includes(`main.ts ${command}`));
+  });
+
+  await t.step("wrong usage is exit code 2, and says what is wrong", async () => {
+    await inTurns(
+      [
+        ["executor add --workspace w", /--name is required/],
+        ["executor add --name n", /--workspace is required/],
+        ["executor add --name n --workspace w more", /unexpected argument: more/],
+        ["executor add --name n --workspace w --colour red", /--colour/],
+        ["executor add --name --workspace w", /--name/],
+        ["executor list", /--workspace is required/],
+        ["executor list --workspace=", /--workspace is required/],
+        ["executor list --workspace w more", /unexpected argument: more/],
+        ["executor remove", /EXE_ID is required/],
+        ["executor remove a b", /unexpected argument: b/],
+        ["token mint --workspace w", /--exe is required/],
+        ["token mint --exe e", /--workspace is required/],
+        ["token mint --workspace w --exe e --ttl 1", /--ttl must be a duration/],
+        ["token mint --workspace w --exe e --ttl 0s", /--ttl must be a duration/],
+        ["token mint --workspace w --exe e --ttl -1h", /--ttl/],
+        ["turn revoke", /TURN_ID is required/],
+        ["turn revoke t --exp soon", /--exp must be/],
+        ["turn revoke t --exp 1.5", /--exp must be/],
+      ] as const,
+      async ([words, complaint]) => {
+        const refused = await cli(...words.split(" "));
+        assertComplains(refused, 2, complaint);
+        assert.match(refused.stderr, /See: .*--help\n$/);
+      },
+    );
+  });
+
+  await t.step(
+    "a command that there is not is exit code 2, with those that there are",
+    async () => {
+      await inTurns(["bogus", "executor", "executor destroy", "token", "--json"], async (words) => {
+        const refused = await cli(...words.split(" "));
+        assertComplains(refused, 2, /^there is no command /);
+        for (const command of COMMANDS) assert(refused.stderr.includes(command));
+      });
+    },
+  );
+
+  await t.step("where no gateway has been, it says so", async () => {
+    const refused = await cli("executor", "list", "--workspace", "w");
+    assertComplains(refused, 1, /CXG_AGENTSERVER_INTERNAL_SECRET is not set, .*CXG_DATA_DIR/);
+    assert.equal(refused.stderrLines.length, 1);
+  });
+
+  await t.step("a gateway that does not run is exit code 1, with its URL", async () => {
+    const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = free.addr;
+    free.close();
+    const url = `http://127.0.0.1:${port}`;
+    const variables = { CXG_AGENTSERVER_INTERNAL_SECRET: "hunter2secret" };
+    await inTurns([
+      "executor add --name n --workspace w",
+      "executor list --workspace w",
+      "executor remove e",
+      "turn revoke t",
+    ], async (words) => {
+      const refused = await runCli(dir.path, [...words.split(" "), "--url", url], variables);
+      assertComplains(refused, 1, /does not answer \(is it running\?\)/);
+      assert(refused.stderr.includes(url));
+      assert.doesNotMatch(refused.stderr, /hunter2secret/);
+      assert.equal(refused.stderrLines.length, 1, refused.stderr);
+    });
+  });
+
+  await t.step("a URL that is none is exit code 1 or 2, and says so", async () => {
+    for (const url of ["gateway", "ws://h", "http://"]) {
+      const refused = await cli("executor", "list", "--workspace", "w", "--url", url);
+      assert([1, 2].includes(refused.code), `${refused.code}`);
+      assertComplains(refused, refused.code, /--url/);
+    }
+  });
+});
+
+/** What a command that succeeded has said; it must not have complained. */
+function done({ code, stdout, stderr }: Finished): string {
+  assert.equal(code, 0, stderr);
+  assert.equal(stderr, "");
+  return stdout;
+}
+
+function assertComplains(refused: Finished, code: number, complaint: RegExp): void {
+  assert.equal(refused.code, code, refused.stderr);
+  assert.match(refused.stderr, complaint);
+  assert.equal(refused.stdout, "");
+  assert.doesNotMatch(refused.stderr, /^ +at /m, "a stack trace");
+}
+
+async function capTokenSecret(dataDir: string): Promise<Uint8Array<ArrayBuffer>> {
+  const { captoken_hmac_secret } = JSON.parse(await Deno.readTextFile(`${dataDir}/secrets.json`));
+  return new TextEncoder().encode(captoken_hmac_secret);
+}
+
+/** Does the work for each item, two at a time. */
+async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const worker = async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  };
+  await Promise.all([worker(), worker()]);
+}

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { Gateway, runCli, TempDir } from "../support/process.ts";
+
+Deno.test("the first start: nothing is there, and all that is needed is made and said", async (t) => {
+  await using parent = await TempDir.empty();
+  const dataDir = `${parent.path}/data`;
+  await using gateway = await Gateway.start(dataDir);
+
+  await t.step("it serves where it says", async () => {
+    assert.match(gateway.url, /^http:\/\/127\.0\.0\.1:\d+$/);
+    for (const path of ["/healthz", "/readyz"]) {
+      const response = await fetch(gateway.url + path);
+      assert.equal(response.status, 200);
+      assert.equal(await response.text(), "ok");
+    }
+  });
+
+  await t.step("its log and gateway.json say the same", async () => {
+    const { address, port, database } = await gateway.record("listening");
+    assert.deepEqual({ url: `http://${address}:${port}`, database }, {
+      url: gateway.url,
+      database: "embedded",
+    });
+    const left = JSON.parse(await Deno.readTextFile(`${dataDir}/gateway.json`));
+    assert.equal(left.url, gateway.url);
+  });
+
+  await t.step({
+    name: "only the owner may look into the data directory",
+    ignore: Deno.build.os === "windows",
+    async fn() {
+      assert.equal(await modeOf(dataDir), "700");
+      assert.equal(await modeOf(`${dataDir}/secrets.json`), "600");
+      assert.equal(await modeOf(`${dataDir}/gateway.json`), "600");
+    },
+  });
+
+  const elsewhere = Deno.networkInterfaces().find(({ family, address }) =>
+    family === "IPv4" && !address.startsWith("127.")
+  );
+  await t.step({
+    name: "only this machine reaches it: at the machine's other address it is not there",
+    ignore: elsewhere === undefined,
+    async fn() {
+      const port = Number(new URL(gateway.url).port);
+      await assert.rejects(
+        Deno.connect({ hostname: elsewhere!.address, port }),
+        Deno.errors.ConnectionRefused,
+      );
+    },
+  });
+
+  await t.step("the secrets are not shown", async () => {
+    const secrets = JSON.parse(await Deno.readTextFile(`${dataDir}/secrets.json`));
+    for (const secret of Object.values<string>(secrets)) {
+      assert(!gateway.stdout.includes(secret) && !gateway.stderr.includes(secret));
+    }
+  });
+
+  await t.step("the command that it says to try next works, word for word", async () => {
+    const [, command] = await gateway.stdoutMatch(/Next, in another terminal:\n +deno (.+)\n/);
+    const [task, cli, ...words] = command!.split(" ");
+    assert.deepEqual([task, cli], ["task", "cli"]);
+    const added = await runCli(dataDir, words);
+    assert.equal(added.code, 0, added.stderr);
+    assert.equal(added.stderr, "");
+    const exeId = /^executor +(exe_[\w-]+)$/m.exec(added.stdout)?.[1];
+    const token = /^registration token +([0-9a-f]{64})\b/m.exec(added.stdout)?.[1];
+    assert(exeId && token, added.stdout);
+    for (const name of ["CODEX_EXEC_SERVER_REMOTE_BEARER_TOKEN", "CODEX_API_KEY"]) {
+      const line: string = `${name}=${token} codex exec-server --remote ${gateway.url} `;
+      assert(added.stdout.includes(line), added.stdout);
+    }
+
+    const workspace = words[words.indexOf("--workspace") + 1]!;
+    const listed = await runCli(dataDir, ["executor", "list", "--workspace", workspace, "--json"]);
+    assert.deepEqual(
+      JSON.parse(listed.stdout).map((e: Record<string, unknown>) => [e.exe_id, e.is_default]),
+      [[exeId, true]],
+    );
+  });
+});
+
+async function modeOf(path: string): Promise<string> {
+  const { mode } = await Deno.stat(path);
+  return (mode! & 0o777).toString(8);
+}
