@@ -14,7 +14,7 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
   await t.step("executor add: every flag is kept, and shown by executor list", async () => {
     const { exe_id, registration_token, workspace_id, run } = await add(
       ...["--workspace", "ws_add", "--default", "--description", "the big one"],
-      ...["--cwd", "/srv/work", "--user", "alice"],
+      ...["--cwd", "/srv/project", "--user", "alice"],
     );
     assert.match(exe_id, /^exe_[0-9a-f-]{36}$/);
     assert.match(registration_token, /^[0-9a-f]{64}$/);
@@ -27,7 +27,7 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
     assert.deepEqual(await list("ws_add"), [{
       exe_id,
       description: "the big one",
-      default_cwd: "/srv/work",
+      default_cwd: "/srv/project",
       is_default: true,
       connected: false,
     }]);
@@ -141,14 +141,14 @@ Deno.test("the command line, without a gateway", async (t) => {
   await t.step("--help says how to use each command, and the program", async () => {
     await inTurns(COMMANDS, async (command) => {
       const text = done(await cli(...command.split(" "), "--help"));
-      assert(text.startsWith(`main.ts ${command} `), text);
+      assert.match(text.split("\n")[0]!, new RegExp(`^usage: .* ${command} `));
       for (const flag of ["--url", "--json", "--help"]) assert(text.includes(flag));
     });
     for (const words of [["--help"], ["help"], ["executor", "add", "-h"], ["serve", "--help"]]) {
-      assert.match(done(await cli(...words)), /main\.ts/);
+      assert.match(done(await cli(...words)), /^usage: /m);
     }
     const overview = done(await cli("--help"));
-    for (const command of COMMANDS) assert(overview.includes(`main.ts ${command}`));
+    for (const command of COMMANDS) assert(overview.includes(`\n  ${command} `), overview);
   });
 
   await t.step("wrong usage is exit code 2, and says what is wrong", async () => {
@@ -191,6 +191,10 @@ Deno.test("the command line, without a gateway", async (t) => {
       });
     },
   );
+
+  await t.step("serve takes no words: exit code 2, and nothing is served", async () => {
+    assertComplains(await cli("serve", "now"), 2, /serve/);
+  });
 
   await t.step("where no gateway has been, it says so", async () => {
     const refused = await cli("executor", "list", "--workspace", "w");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Finished, Gateway, runGateway, TempDir } from "../support/process.ts";
+import { type Finished, Gateway, runCli, runGateway, TempDir } from "../support/process.ts";
 
 Deno.test("everything that is wrong with the configuration is said at once", async () => {
   await using dir = await TempDir.empty();
@@ -98,15 +98,16 @@ Deno.test("a second gateway on the same data directory is one line, and the firs
   assert.equal(await (await fetch(`${first.url}/readyz`)).text(), "ok");
 });
 
-for (const name of ["with a blank", "with,a comma"]) {
-  Deno.test(`a data directory ${name} in its name serves as any other`, async () => {
-    await using dir = await TempDir.withDatabase();
-    await Deno.mkdir(`${dir.path}/${name}`);
-    await Deno.rename(`${dir.path}/pgdata`, `${dir.path}/${name}/pgdata`);
-    await using gateway = await Gateway.start(`${dir.path}/${name}`);
-    assert.equal(await (await fetch(`${gateway.url}/readyz`)).text(), "ok");
-  });
-}
+Deno.test("a data directory with a blank in its name serves as any other", async () => {
+  await using dir = await TempDir.withDatabase();
+  const dataDir = `${dir.path}/with a blank`;
+  await Deno.mkdir(dataDir);
+  await Deno.rename(`${dir.path}/pgdata`, `${dataDir}/pgdata`);
+  await using gateway = await Gateway.start(dataDir);
+  assert.equal(await (await fetch(`${gateway.url}/readyz`)).text(), "ok");
+  const listed = await runCli(dataDir, ["executor", "list", "--workspace", "w", "--json"]);
+  assert.equal(listed.stdout, "[]\n", listed.stderr);
+});
 
 /** It ended by itself with exit code 1 and so many lines on standard error, each one fit for a person. */
 function assertRefused(ended: Finished, lines: number): void {
