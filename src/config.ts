@@ -10,6 +10,9 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 
 const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
+/** Where data is kept when nothing else is said. */
+export const DEFAULT_DATA_DIR = "./data";
+
 /** What a gateway runs with. */
 export interface Config {
   /** The TCP port to listen on; 0 lets the system choose. */
@@ -67,7 +70,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
 
   const host = check("CXG_HOST", "127.0.0.1", parseHost);
   const port = check("CXG_PORT", 6060, parsePort);
-  const dataDir = read("CXG_DATA_DIR") ?? "./data";
+  const dataDir = read("CXG_DATA_DIR") ?? DEFAULT_DATA_DIR;
   const databaseUrl = check("CXG_DATABASE_URL", undefined, parseDatabaseUrl);
   const publicWsBaseUrl = check("CXG_PUBLIC_WS_BASE_URL", undefined, parseWsBaseUrl);
   const logLevel = check("CXG_LOG_LEVEL", "info", parseLogLevel);
@@ -127,8 +130,7 @@ function parseDatabaseUrl(text: string): string | Problem {
 
 function parseWsBaseUrl(text: string): string | Problem {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const fits = (url?.protocol === "ws:" || url?.protocol === "wss:") && url.search === "" &&
-    url.hash === "" && url.username === "" && url.password === "";
+  const fits = /^wss?:\/\/[^\s?#]+$/.test(text) && url?.username === "" && url.password === "";
   return fits
     ? text.replace(/\/+$/, "")
     : new Problem("must be a ws:// or wss:// URL without credentials, query or fragment");

@@ -22,6 +22,7 @@ export async function dispatch(
 ): Promise<Response> {
   let pathname = "";
   try {
+    if (services.stopping.aborted) throw unavailable("the gateway is stopping");
     if (!URL.canParse(req.url)) throw new HttpError(400, "the Host header is not valid");
     const url = new URL(req.url);
     pathname = url.pathname;

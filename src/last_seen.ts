@@ -31,7 +31,7 @@ export class LastSeen {
   /** Marks executors as seen, soon. */
   note(...exeIds: string[]): void {
     for (const exeId of exeIds) this.#due.add(exeId);
-    this.#writing ??= this.#writeDue();
+    if (this.#due.size > 0) this.#writing ??= this.#writeDue();
   }
 
   /** Marks those that `connectedIds` names once a minute, until `stop` is aborted. */

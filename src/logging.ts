@@ -44,10 +44,15 @@ function textFormatter(): TextFormatter {
   return (record) => {
     const fields = Object.entries(record.properties)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => ` ${name}=${value}`)
+      .map(([name, value]) => ` ${name}=${fieldText(value)}`)
       .join("");
     return `${format(record).trimEnd()}${fields}\n`;
   };
+}
+
+/** A field's value, quoted when it would not stay one word on one line. */
+function fieldText(value: unknown): string {
+  return typeof value === "string" && /^[!-~]+$/.test(value) ? value : JSON.stringify(value);
 }
 
 function writeAll(bytes: Uint8Array): void {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { complain, print } from "./cli/output.ts";
+import { complain, print, shellWord } from "./cli/output.ts";
 import { httpUrl } from "./cli/gateway.ts";
 import { programName } from "./cli/program_name.ts";
-import { type Config, ConfigError, loadConfigFromEnv } from "./config.ts";
+import { type Config, ConfigError, DEFAULT_DATA_DIR, loadConfigFromEnv } from "./config.ts";
 import { writeGatewayFile } from "./gateway_file.ts";
 import { configureLogging, log } from "./logging.ts";
 import { ListenError, Server } from "./server.ts";
@@ -16,6 +16,9 @@ import { DatabaseTooNewError, MigrationFailedError } from "./store/migrate.ts";
 
 /** How long stopping may take in all, in milliseconds. */
 const STOP_TIMEOUT_MS = 9_500;
+
+/** Ctrl+C under `deno task` arrives twice, from the terminal and from the task, this close together. */
+const SAME_SIGNAL_MS = 500;
 
 /** What start-up can fail with for a reason that a person can mend: one line, no stack trace. */
 const EXPECTED = [
@@ -72,17 +75,23 @@ function announce(config: Config, { addr }: Server, url: string): void {
 ${embedded ? `database and secrets: ${config.dataDir}` : "database: PostgreSQL"}
 
 Next, in another terminal:
-  ${programName()} executor add --name laptop --workspace ws_demo --default`);
+  ${nextCommand(config)} executor add --name laptop --workspace ws_demo --default`);
 }
 
-/** Resolves at the first SIGTERM or SIGINT; the second one ends the process at once. */
+/** The command line, told of a data directory where it would not look for itself. */
+function nextCommand({ dataDir, databaseUrl }: Config): string {
+  if (databaseUrl !== undefined || dataDir === DEFAULT_DATA_DIR) return programName();
+  return `CXG_DATA_DIR=${shellWord(dataDir)} ${programName()}`;
+}
+
+/** Resolves at the first SIGTERM or SIGINT; another one, by a person who cannot wait, ends it at once. */
 function stopSignal(): Promise<void> {
-  let stopping = false;
+  let firstAt: number | undefined;
   return new Promise((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       Deno.addSignalListener(signal, () => {
-        if (stopping) Deno.exit(130);
-        stopping = true;
+        firstAt ??= performance.now();
+        if (performance.now() - firstAt > SAME_SIGNAL_MS) Deno.exit(130);
         resolve();
       });
     }

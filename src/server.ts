@@ -99,10 +99,11 @@ export class Server {
 
   async #shutdown(): Promise<void> {
     const { openSockets, lastSeen, store, registrationTokens } = this.#services;
+    // From here on new requests are refused. The listener goes last: its own shutdown would close the
+    // websockets with a code that does not say "dial again".
     this.#stop.abort();
-    const served = this.#http.shutdown();
     await atMost(CLOSE_TIMEOUT_MS, openSockets.closeAll(GATEWAY_STOPPING), "peers did not close");
-    await atMost(FINISH_TIMEOUT_MS, served, "requests did not finish");
+    await atMost(FINISH_TIMEOUT_MS, this.#http.shutdown(), "requests did not finish");
     registrationTokens[Symbol.dispose]();
     await atMost(
       FINISH_TIMEOUT_MS,

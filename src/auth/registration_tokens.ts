@@ -30,23 +30,17 @@ export function newRegistrationToken(): string {
 
 /** Hashes and checks registration tokens in a worker, with a bounded queue before it. */
 export class RegistrationTokens implements Disposable {
-  readonly #worker: Worker;
+  #worker: Worker | undefined;
   readonly #maxWaiting: number;
   readonly #waiting = new Map<number, PromiseWithResolvers<string | boolean>>();
   #lastId = 0;
+  #disposed = false;
 
   /** @param maxWaiting how many hashes and checks may be under way or waiting at once */
   constructor({ maxWaiting = 256 }: { maxWaiting?: number } = {}) {
     this.#maxWaiting = maxWaiting;
-    this.#worker = new Worker(new URL("./bcrypt_worker.ts", import.meta.url).href, {
-      type: "module",
-      name: "bcrypt",
-    });
-    this.#worker.onmessage = ({ data }: MessageEvent<BcryptResponse>) => this.#settle(data);
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      this.#failAll(new Error(`the bcrypt worker failed: ${event.message}`));
-    };
+    // Not at the first check, which should not wait for the module to load.
+    this.#worker = this.#startWorker();
   }
 
   /** How many hashes and checks are under way or waiting. */
@@ -82,17 +76,36 @@ export class RegistrationTokens implements Disposable {
 
   /** Ends the worker; what is still waiting fails. */
   [Symbol.dispose](): void {
-    this.#worker.terminate();
+    this.#disposed = true;
+    this.#worker?.terminate();
     this.#failAll(new Error("the gateway is stopping"));
   }
 
   #ask(request: DistributiveOmit<BcryptRequest, "id">): Promise<string | boolean> {
+    if (this.#disposed) return Promise.reject(new Error("the gateway is stopping"));
     if (this.#waiting.size >= this.#maxWaiting) return Promise.reject(new BusyError());
+    this.#worker ??= this.#startWorker();
     const id = ++this.#lastId;
     const answer = Promise.withResolvers<string | boolean>();
     this.#waiting.set(id, answer);
     this.#worker.postMessage({ ...request, id });
     return answer.promise;
+  }
+
+  #startWorker(): Worker {
+    const worker = new Worker(new URL("./bcrypt_worker.ts", import.meta.url).href, {
+      type: "module",
+      name: "bcrypt",
+    });
+    worker.onmessage = ({ data }: MessageEvent<BcryptResponse>) => this.#settle(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      // A new one takes its place at the next check.
+      worker.terminate();
+      this.#worker = undefined;
+      this.#failAll(new Error(`the bcrypt worker failed: ${event.message}`));
+    };
+    return worker;
   }
 
   #settle(response: BcryptResponse): void {

@@ -5,6 +5,7 @@
  * @module
  */
 import { DataDirectoryError } from "../store/database.ts";
+import { DEFAULT_DATA_DIR } from "../config.ts";
 import { readGatewayFile } from "../gateway_file.ts";
 import { readSecrets, type Secrets } from "../secrets.ts";
 import { CommandError } from "./output.ts";
@@ -19,7 +20,7 @@ export class Gateway {
 
   /** @param url the `--url` flag */
   constructor(url: string | undefined) {
-    this.#dataDir = Deno.env.get("CXG_DATA_DIR") || "./data";
+    this.#dataDir = Deno.env.get("CXG_DATA_DIR") || DEFAULT_DATA_DIR;
     // With a database server the secrets are in the environment, and so is where it listens.
     const left = Deno.env.get("CXG_DATABASE_URL") ? undefined : readGatewayFile(this.#dataDir);
     this.url = (url ?? left?.url ?? urlFromEnv()).replace(/\/+$/, "");

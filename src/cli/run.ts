@@ -58,8 +58,9 @@ function usage(args: string[]): number {
     return 0;
   }
   if (word === "serve") {
-    print(usageOf("serve").trimEnd());
-    return args[1] === "--help" || args[1] === "-h" ? 0 : 2;
+    const help = args[1] === "--help" || args[1] === "-h";
+    (help ? print : complain)(usageOf("serve").trimEnd());
+    return help ? 0 : 2;
   }
   complain(`there is no command ${args.slice(0, 2).join(" ")}\n\n${usageOf("").trimEnd()}`);
   return 2;

@@ -12,8 +12,7 @@ export function healthz(): Response {
 }
 
 /** `GET /readyz`: the store answers too. */
-export async function readyz({ store, stopping }: Services): Promise<Response> {
-  if (stopping.aborted) throw unavailable("the gateway is stopping");
+export async function readyz({ store }: Services): Promise<Response> {
   try {
     const inTime = await within(READY_TIMEOUT_MS, store.ping());
     if (!inTime) throw new Error(`no answer within ${READY_TIMEOUT_MS} ms`);

@@ -116,8 +116,6 @@ export class ConnRegistry<Conn extends object> {
 
   #noteLeft(exeId: string): void {
     const now = performance.now();
-    // Deleting first moves it to the end, so that the oldest come first.
-    this.#left.delete(exeId);
     this.#left.set(exeId, now);
     for (const [id, leftAt] of this.#left) {
       if (now - leftAt <= RETURN_WINDOW_MS) break;
