@@ -31,6 +31,8 @@ export interface Config {
   internalSharedSecret: string;
   /** The ws:// or wss:// base of the URLs handed out; from each request when absent. */
   publicWsBaseUrl?: string;
+  /** How many streams the bridges of one executor may hold together. */
+  maxStreams: number;
   logLevel: LogLevel;
 }
 
@@ -73,6 +75,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   const dataDir = read("CXG_DATA_DIR") ?? DEFAULT_DATA_DIR;
   const databaseUrl = check("CXG_DATABASE_URL", undefined, parseDatabaseUrl);
   const publicWsBaseUrl = check("CXG_PUBLIC_WS_BASE_URL", undefined, parseWsBaseUrl);
+  const maxStreams = check("CXG_MAX_STREAMS", 128, parseMaxStreams);
   const logLevel = check("CXG_LOG_LEVEL", "info", parseLogLevel);
   let capTokenHmacSecret = read("CXG_CAPTOKEN_HMAC_SECRET");
   let agentserverInternalSecret = read("CXG_AGENTSERVER_INTERNAL_SECRET");
@@ -101,6 +104,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     agentserverInternalSecret,
     internalSharedSecret: internalSharedSecret ?? agentserverInternalSecret,
     publicWsBaseUrl,
+    maxStreams,
     logLevel,
   };
 }
@@ -134,6 +138,12 @@ function parseWsBaseUrl(text: string): string | Problem {
   return fits
     ? text.replace(/\/+$/, "")
     : new Problem("must be a ws:// or wss:// URL without credentials, query or fragment");
+}
+
+function parseMaxStreams(text: string): number | Problem {
+  return /^[1-9]\d{0,5}$/.test(text)
+    ? Number(text)
+    : new Problem("must be a whole number from 1 to 999999");
 }
 
 function parseLogLevel(text: string): LogLevel | Problem {

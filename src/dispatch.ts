@@ -20,18 +20,30 @@ export async function dispatch(
   req: Request,
   info: Deno.ServeHandlerInfo<Deno.NetAddr>,
 ): Promise<Response> {
-  let pathname = "";
+  if (!URL.canParse(req.url)) {
+    return errorResponse(new HttpError(400, "the Host header is not valid"), "");
+  }
+  const url = new URL(req.url);
+  const response = await answer(services, req, url, info.remoteAddr.hostname);
+  // A codex that sends its next call into the kept-alive connection of a gateway that was replaced
+  // meanwhile gives up (protocol.md section 6).
+  if (url.pathname.startsWith("/cloud/")) response.headers.set("connection", "close");
+  return response;
+}
+
+async function answer(
+  services: Services,
+  req: Request,
+  url: URL,
+  remote: string,
+): Promise<Response> {
   try {
     if (services.stopping.aborted) throw unavailable("the gateway is stopping");
-    if (!URL.canParse(req.url)) throw new HttpError(400, "the Host header is not valid");
-    const url = new URL(req.url);
-    pathname = url.pathname;
-    const { route, params } = findRoute(req.method, pathname);
+    const { route, params } = findRoute(req.method, url.pathname);
     route.guard?.(services.config, req);
-    const remote = info.remoteAddr.hostname;
     return await route.handler(services, { req, url, params, remote });
   } catch (error) {
-    return errorResponse(asHttpError(error), pathname);
+    return errorResponse(asHttpError(error), url.pathname);
   }
 }
 

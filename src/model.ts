@@ -45,4 +45,8 @@ export type ExecutorKind = "exclusive" | "relay" | "noise";
 export interface Registration {
   registration_id: string;
   kind: ExecutorKind;
+  /** Of a Noise executor: which suite it speaks. */
+  security_profile?: string;
+  /** Of a Noise executor: its public key, opaque to the gateway and handed back as it came. */
+  executor_public_key?: unknown;
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import { bridge } from "./handlers/bridge.ts";
-import { registerConnection } from "./handlers/cloud.ts";
+import { registerConnection } from "./handlers/cloud_register.ts";
+import { connectHarness, validateHarnessKey } from "./handlers/cloud_noise.ts";
 import { codexExec } from "./handlers/codex_exec.ts";
 import { connectedExecutors, revokeTurn } from "./handlers/exec_gateway.ts";
 import { registerExecutor, removeExecutor } from "./handlers/executors.ts";
@@ -33,6 +34,8 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/codex-exec/:exe_id", codexExec),
   route("POST", "/cloud/environment/:exe_id/register", registerConnection),
   route("POST", "/cloud/executor/:exe_id/register", registerConnection),
+  route("POST", "/cloud/environment/:exe_id/connect", connectHarness),
+  route("POST", "/cloud/environment/:exe_id/validate", validateHarnessKey),
   route("GET", "/healthz", healthz),
   route("GET", "/readyz", readyz),
   route("GET", "/api/exec-gateway/connected", connectedExecutors, gatewayApi),

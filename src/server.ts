@@ -1,5 +1,6 @@
 import { RegistrationTokens } from "./auth/registration_tokens.ts";
-import { Tickets } from "./auth/tickets.ts";
+import { SingleUse } from "./auth/single_use.ts";
+import { deriveTickets } from "./auth/tickets.ts";
 import type { Config } from "./config.ts";
 import { dispatch } from "./dispatch.ts";
 import { LastSeen } from "./last_seen.ts";
@@ -67,7 +68,8 @@ export class Server {
         registry,
         revoked: new RevokedSet(),
         registrationTokens,
-        tickets: await Tickets.derive(config.capTokenHmacSecret),
+        tickets: await deriveTickets(config.capTokenHmacSecret),
+        usedTickets: new SingleUse(),
         lastSeen: lastSeenIn(store, registry),
         openSockets: new OpenSockets(),
         startedAt: Date.now(),

@@ -1,4 +1,5 @@
 import type { RegistrationTokens } from "./auth/registration_tokens.ts";
+import type { SingleUse } from "./auth/single_use.ts";
 import type { Tickets } from "./auth/tickets.ts";
 import type { Config } from "./config.ts";
 import type { LastSeen } from "./last_seen.ts";
@@ -16,6 +17,8 @@ export interface Services {
   readonly revoked: RevokedSet;
   readonly registrationTokens: RegistrationTokens;
   readonly tickets: Tickets;
+  /** The harness tickets that have opened their bridge. */
+  readonly usedTickets: SingleUse;
   readonly lastSeen: LastSeen;
   readonly openSockets: OpenSockets;
   /** When this process began to serve, in unix milliseconds. */

@@ -1,64 +1,55 @@
 /**
- * Tickets: what `register` puts into the `url` it returns, so that the registration token itself
- * stays out of URLs. A ticket names the registration it came from, so that it dies with it.
- *
- *     ticket = "cxgx." base64url(payload) "." base64url(HMAC-SHA256(key, base64url(payload)))
+ * Tickets: what `register` and `connect` hand out, so that long-lived secrets stay out of URLs. Each
+ * names the registration it came from, so that it dies with it.
  *
  * @module
  */
 import type { Registration } from "../model.ts";
-import { decodeBase64url, encodeBase64url } from "./base64url.ts";
-import { deriveHmacKey, sign, verify } from "./hmac.ts";
+import { Sealed } from "./sealed.ts";
 
-const EXECUTOR_PREFIX = "cxgx.";
-const EXECUTOR_LABEL = "codex-exec-gateway executor ticket v1";
-
-/** What an executor's ticket says: this registration of this executor may dial in. */
-export interface ExecutorTicket extends Registration {
+/**
+ * In the URL that `register` returns: this registration of this executor may dial in. It has no end of
+ * its own, since codex from 0.142 on dials the same URL for as long as it lives.
+ */
+export interface ExecutorTicket extends Pick<Registration, "registration_id" | "kind"> {
   exe_id: string;
 }
 
-/** Whether a credential has the form of an executor's ticket, good or not. */
-export function isExecutorTicket(credential: string): boolean {
-  return credential.startsWith(EXECUTOR_PREFIX);
+/** In the URL that `connect` returns: this turn may open one bridge, soon. */
+export interface HarnessTicket {
+  /** Tells it from every other ticket: it is good once. */
+  ticket_id: string;
+  exe_id: string;
+  registration_id: string;
+  turn_id: string;
+  workspace_id: string;
+  /** Unix seconds. */
+  exp: number;
 }
 
-/** Mints and checks tickets with a key derived from the gateway's secret. */
-export class Tickets {
-  readonly #executorKey: CryptoKey;
+/** What `connect` gives a harness to show to the executor: this key may speak for this turn. */
+export interface KeyAuthorization {
+  exe_id: string;
+  registration_id: string;
+  turn_id: string;
+  /** The digest of the harness's public key; see `publicKeyDigest`. */
+  key_digest: string;
+  /** Unix seconds. */
+  exp: number;
+}
 
-  private constructor(executorKey: CryptoKey) {
-    this.#executorKey = executorKey;
-  }
+/** Makes and checks all three, each with a key of its own. */
+export interface Tickets {
+  readonly executor: Sealed<ExecutorTicket>;
+  readonly harness: Sealed<HarnessTicket>;
+  readonly keyAuthorization: Sealed<KeyAuthorization>;
+}
 
-  /** @param secret the gateway's capability-token secret, of which the key is derived */
-  static async derive(secret: Uint8Array<ArrayBuffer>): Promise<Tickets> {
-    return new Tickets(await deriveHmacKey(secret, EXECUTOR_LABEL));
-  }
-
-  /** Signs an executor's ticket. */
-  async mintExecutorTicket(ticket: ExecutorTicket): Promise<string> {
-    const { exe_id, registration_id, kind } = ticket;
-    const payload = encodeBase64url(
-      new TextEncoder().encode(JSON.stringify({ exe_id, registration_id, kind })),
-    );
-    return `${EXECUTOR_PREFIX}${payload}.${
-      encodeBase64url(await sign(this.#executorKey, payload))
-    }`;
-  }
-
-  /**
-   * What an executor's ticket says, or `undefined` when this gateway's secret did not sign it. Whether
-   * its registration is still the newest is for the store to tell.
-   */
-  async openExecutorTicket(text: string): Promise<ExecutorTicket | undefined> {
-    if (!isExecutorTicket(text)) return undefined;
-    const [payload, signature, ...rest] = text.slice(EXECUTOR_PREFIX.length).split(".");
-    if (!payload || !signature || rest.length > 0) return undefined;
-    const signatureBytes = decodeBase64url(signature);
-    const payloadBytes = decodeBase64url(payload);
-    if (signatureBytes === undefined || payloadBytes === undefined) return undefined;
-    if (!await verify(this.#executorKey, signatureBytes, payload)) return undefined;
-    return JSON.parse(new TextDecoder().decode(payloadBytes)) as ExecutorTicket;
-  }
+/** @param secret the gateway's capability-token secret, of which the keys are derived */
+export async function deriveTickets(secret: Uint8Array<ArrayBuffer>): Promise<Tickets> {
+  return {
+    executor: await Sealed.derive("cxgx", "executor ticket", secret),
+    harness: await Sealed.derive("cxgh", "harness ticket", secret),
+    keyAuthorization: await Sealed.derive("cxga", "harness key authorization", secret),
+  };
 }

@@ -89,10 +89,11 @@ async function listExecutors(flags: Flags, positionals: string[]): Promise<void>
     return;
   }
   print(table([
-    ["EXECUTOR", "CONNECTED", "DEFAULT", "LAST SEEN", "DESCRIPTION"],
+    ["EXECUTOR", "CONNECTED", "KIND", "DEFAULT", "LAST SEEN", "DESCRIPTION"],
     ...executors.map((e) => [
       e.exe_id,
       e.connected ? "yes" : "no",
+      e.kind ?? "-",
       e.is_default ? "yes" : "no",
       e.last_seen_at ?? "never",
       e.description,
@@ -163,6 +164,7 @@ interface ListedExecutor {
   description: string;
   is_default: boolean;
   connected: boolean;
+  kind?: string;
   last_seen_at?: string;
 }
 

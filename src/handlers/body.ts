@@ -26,10 +26,8 @@ export async function readJsonObject(req: Request): Promise<JsonObject> {
   } catch {
     throw new HttpError(400, "the body is not valid JSON");
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new HttpError(400, "the body must be a JSON object");
-  }
-  return value as JsonObject;
+  if (!isJsonObject(value)) throw new HttpError(400, "the body must be a JSON object");
+  return value;
 }
 
 /**
@@ -63,6 +61,17 @@ export function requiredText(body: JsonObject, field: string, maxLength: number)
 export function optionalBoolean(body: JsonObject, field: string): boolean {
   const value = body[field] ?? false;
   if (typeof value !== "boolean") throw new HttpError(400, `${field} must be true or false`);
+  return value;
+}
+
+/**
+ * A required JSON object.
+ *
+ * @throws {HttpError} 400 naming the field
+ */
+export function requiredObject(body: JsonObject, field: string): JsonObject {
+  const value = body[field];
+  if (!isJsonObject(value)) throw new HttpError(400, `${field} must be a JSON object`);
   return value;
 }
 
@@ -116,4 +125,8 @@ async function readText(req: Request): Promise<string> {
     if (error === tooLarge) throw error;
     throw new HttpError(400, "the body could not be read as UTF-8");
   }
+}
+
+function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

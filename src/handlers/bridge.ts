@@ -1,11 +1,7 @@
-import {
-  CapabilityTokenError,
-  type CapPayload,
-  verifyCapabilityToken,
-} from "../auth/capability_token.ts";
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
+import { refuseRevoked, requireCapability } from "./capability_auth.ts";
 import {
   HttpError,
   type RequestContext,
@@ -19,58 +15,89 @@ import { requireWebSocket, upgrade } from "./upgrade.ts";
 /** How long an upgrade may take to become an open websocket, in milliseconds. */
 const OPEN_TIMEOUT_MS = 10_000;
 
+/** On whose behalf a bridge is opened. */
+interface Caller {
+  readonly turn_id: string;
+  readonly workspace_id: string;
+  /** Where a ticket was shown: which it was, and the registration that it is for. */
+  readonly ticket?: { readonly id: string; readonly exp: number; readonly registrationId: string };
+}
+
 /** `GET /bridge/{exe_id}`: a harness is joined to its executor. */
 export async function bridge(services: Services, context: RequestContext): Promise<Response> {
   const { req, params } = context;
   const exeId = params.exe_id!;
-  const cap = await authorize(services, context, exeId);
+  const caller = await authorize(services, context, exeId);
   const link = await locateExecutor(services, exeId, req.signal);
   if (link === undefined) throw unavailable(`executor ${exeId} is not connected`);
   // The wait may have been long enough for the turn to be revoked meanwhile.
-  refuseRevoked(services, cap);
-  return join(services, context, link, cap);
+  refuseRevoked(services, caller.turn_id);
+  requireFit(link, context, caller);
+  return join(services, context, link, caller);
 }
 
 async function authorize(
   services: Services,
   context: RequestContext,
   exeId: string,
-): Promise<CapPayload> {
-  const token = socketCredential(context);
-  if (token === undefined) throw unauthorized("missing capability token");
-  let cap: CapPayload;
-  try {
-    cap = await verifyCapabilityToken(token, services.config.capTokenHmacSecret);
-  } catch (error) {
-    if (error instanceof CapabilityTokenError) throw unauthorized(error.message);
-    throw error;
+): Promise<Caller> {
+  const credential = socketCredential(context);
+  const { tickets } = services;
+  if (credential === undefined || !tickets.harness.looksLike(credential)) {
+    return await requireCapability(services, credential, exeId);
   }
-  if (!cap.allowsExeId(exeId)) {
-    throw new HttpError(403, `the capability token does not allow executor ${exeId}`);
-  }
-  refuseRevoked(services, cap);
-  return cap;
+  const ticket = await tickets.harness.open(credential);
+  if (ticket === undefined) throw unauthorized("bad ticket signature");
+  if (ticket.exp < Date.now() / 1000) throw unauthorized("the ticket expired");
+  if (ticket.exe_id !== exeId) throw new HttpError(403, "the ticket is for another executor");
+  refuseRevoked(services, ticket.turn_id);
+  const { turn_id, workspace_id, ticket_id: id, exp, registration_id: registrationId } = ticket;
+  return { turn_id, workspace_id, ticket: { id, exp, registrationId } };
 }
 
-function refuseRevoked({ revoked }: Services, { turn_id }: CapPayload): void {
-  if (revoked.contains(turn_id)) throw unauthorized("the turn was revoked");
+/** Refuses a harness whose release cannot talk with the executor, and says which one can. */
+function requireFit(link: ExecutorLink, { url }: RequestContext, { ticket }: Caller): void {
+  if (ticket !== undefined) {
+    if (link.registrationId === ticket.registrationId) return;
+    throw unauthorized("the executor has registered anew since the ticket was made");
+  }
+  // Codex 0.131 to 0.140 adds it, and speaks relay frames.
+  const speaksRelay = url.searchParams.get("role") === "harness";
+  if (link.kind === "noise" && speaksRelay) {
+    throw new HttpError(
+      400,
+      `executor ${link.exeId} speaks Noise: it needs a harness of codex 0.142 or later, ` +
+        "pointed at it by CODEX_EXEC_SERVER_NOISE_REGISTRY_URL",
+    );
+  }
+  // One that dialled with its token directly may speak anything.
+  if (link.kind === "exclusive" && link.registrationId !== undefined && speaksRelay) {
+    throw new HttpError(
+      400,
+      `executor ${link.exeId} is codex 0.130: it needs a harness of codex 0.130, ` +
+        "without role=harness in its URL",
+    );
+  }
 }
 
 function join(
   services: Services,
   { req, remote }: RequestContext,
   link: ExecutorLink,
-  { turn_id, workspace_id }: CapPayload,
+  { turn_id, workspace_id, ticket }: Caller,
 ): Response {
-  const { registry } = services;
+  const { registry, usedTickets } = services;
   const { exeId } = link;
   const holder = {};
-  if (!registry.acquireBridge(exeId, holder)) {
+  if (link.kind === "exclusive" && !registry.acquireBridge(exeId, holder)) {
     throw new HttpError(409, `executor ${exeId} is held by another session`);
   }
   try {
     requireWebSocket(req);
     if (req.signal.aborted) throw new HttpError(499, "the harness has gone");
+    if (ticket !== undefined && !usedTickets.use(ticket.id, ticket.exp)) {
+      throw unauthorized("the ticket was used before");
+    }
   } catch (error) {
     registry.releaseBridge(exeId, holder);
     throw error;

@@ -1,11 +1,22 @@
-import { isExecutorTicket } from "../auth/tickets.ts";
 import { log } from "../logging.ts";
 import type { ExecutorKind } from "../model.ts";
 import type { Services } from "../services.ts";
 import { EXECUTOR_REPLACED, REPLACED } from "../switchboard/endings.ts";
 import { ExclusiveLink } from "../switchboard/exclusive_link.ts";
+import type { ExecutorLink } from "../switchboard/executor_link.ts";
+import { RelayLink } from "../switchboard/relay_link.ts";
 import { HttpError, type RequestContext, socketCredential, unauthorized } from "./http.ts";
 import { requireWebSocket, upgrade } from "./upgrade.ts";
+
+/** The largest websocket message that a Noise endpoint takes, in bytes (protocol.md section 5). */
+const MAX_NOISE_FRAME_BYTES = 256 * 1024;
+
+/** How an executor's socket came: what it is, and by which registration. */
+interface Origin {
+  readonly kind: ExecutorKind;
+  /** Absent when it dialled with its registration token directly. */
+  readonly registrationId?: string;
+}
 
 /** `GET /codex-exec/{exe_id}`: an executor dials in and stays. */
 export async function codexExec(services: Services, context: RequestContext): Promise<Response> {
@@ -13,36 +24,43 @@ export async function codexExec(services: Services, context: RequestContext): Pr
   const exeId = params.exe_id!;
   const credential = socketCredential(context);
   if (credential === undefined) throw new HttpError(400, "missing token");
-  const kind = await authenticate(services, exeId, credential);
-  if (kind === undefined) throw unauthorized("unknown executor or wrong token");
+  const origin = await authenticate(services, exeId, credential);
+  if (origin === undefined) throw unauthorized("unknown executor or wrong token");
   requireWebSocket(req);
   return upgrade(services, req, (socket) => {
-    socket.onopen = () => connect(services, exeId, socket, remote);
+    socket.onopen = () => connect(services, exeId, origin, socket, remote);
   });
 }
 
-/** The kind of socket that the credential stands for; `undefined` when it is no good. */
+/** What the credential stands for; `undefined` when it is no good. */
 async function authenticate(
   { store, registrationTokens, tickets }: Services,
   exeId: string,
   credential: string,
-): Promise<ExecutorKind | undefined> {
-  if (isExecutorTicket(credential)) {
-    const ticket = await tickets.openExecutorTicket(credential);
+): Promise<Origin | undefined> {
+  if (tickets.executor.looksLike(credential)) {
+    const ticket = await tickets.executor.open(credential);
     if (ticket?.exe_id !== exeId) return undefined;
     const newest = await store.getRegistration(exeId);
-    return newest?.registration_id === ticket.registration_id ? ticket.kind : undefined;
+    if (newest?.registration_id !== ticket.registration_id) return undefined;
+    return { kind: ticket.kind, registrationId: ticket.registration_id };
   }
   const hash = await store.getRegistrationTokenHash(exeId);
-  return await registrationTokens.verify(credential, hash) ? "exclusive" : undefined;
+  return await registrationTokens.verify(credential, hash) ? { kind: "exclusive" } : undefined;
 }
 
-function connect(services: Services, exeId: string, socket: WebSocket, remote: string): void {
+function connect(
+  services: Services,
+  exeId: string,
+  origin: Origin,
+  socket: WebSocket,
+  remote: string,
+): void {
   const { registry, lastSeen } = services;
-  const link = new ExclusiveLink(exeId, socket, () => {
+  const link: ExecutorLink = makeLink(services, exeId, origin, socket, () => {
     registry.unregister(exeId, link);
     lastSeen.note(exeId);
-    log.info("executor disconnected", { exe_id: exeId, dropped_frames: link.droppedFrames });
+    log.info("executor disconnected", { exe_id: exeId, dropped_frames: link.drops.byReason() });
   });
   const evicted = registry.register(exeId, link);
   lastSeen.note(exeId);
@@ -51,4 +69,24 @@ function connect(services: Services, exeId: string, socket: WebSocket, remote: s
     log.warn("executor dialled in anew: its earlier connection is closed", { exe_id: exeId });
     evicted.close(REPLACED, EXECUTOR_REPLACED);
   }
+}
+
+function makeLink(
+  { config: { maxStreams } }: Services,
+  exeId: string,
+  { kind, registrationId }: Origin,
+  socket: WebSocket,
+  onLeave: () => void,
+): ExecutorLink {
+  if (kind === "exclusive" || registrationId === undefined) {
+    return new ExclusiveLink(exeId, registrationId, socket, onLeave);
+  }
+  const maxFrameBytes = kind === "noise" ? MAX_NOISE_FRAME_BYTES : Infinity;
+  return new RelayLink(
+    exeId,
+    { kind, registrationId },
+    { maxStreams, maxFrameBytes },
+    socket,
+    onLeave,
+  );
 }

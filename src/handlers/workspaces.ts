@@ -31,9 +31,10 @@ export async function listExecutors(
   { params }: RequestContext,
 ): Promise<Response> {
   const executors = await store.listWorkspaceExecutors(checkId(params.wid!, "workspace id"));
-  return Response.json(
-    executors.map((e) => ({ ...e, connected: registry.lookup(e.exe_id) !== undefined })),
-  );
+  return Response.json(executors.map((executor) => {
+    const link = registry.lookup(executor.exe_id);
+    return { ...executor, connected: link !== undefined, kind: link?.kind };
+  }));
 }
 
 /** `DELETE /api/codex-exec/workspaces/{wid}/executors/{exe_id}`: the binding, not the executor. */

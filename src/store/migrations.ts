@@ -5,6 +5,7 @@
  */
 
 import init from "../../migrations/001_init.sql" with { type: "text" };
+import noiseRegistrations from "../../migrations/002_noise_registrations.sql" with { type: "text" };
 
 /** One step of the schema. */
 export interface Migration {
@@ -17,4 +18,5 @@ export interface Migration {
 
 export const migrations: readonly Migration[] = [
   { version: 1, file: "001_init.sql", sql: init },
+  { version: 2, file: "002_noise_registrations.sql", sql: noiseRegistrations },
 ];

@@ -37,6 +37,13 @@ export class InvalidTextError extends Error {
   override name = "InvalidTextError";
 }
 
+interface RegistrationRow {
+  registration_id: string;
+  kind: ExecutorKind;
+  security_profile: string | null;
+  executor_public_key: string | null;
+}
+
 /**
  * Executors and workspace bindings in PostgreSQL, on a server or embedded. The database is private:
  * callers have these methods and no way around them.
@@ -195,22 +202,32 @@ export class Store {
 
   /** Notes the executor's newest registration. Returns whether there is such an executor. */
   async recordRegistration(exeId: string, registration: Registration): Promise<boolean> {
+    const { registration_id, kind, security_profile, executor_public_key } = registration;
+    const key = executor_public_key === undefined ? null : JSON.stringify(executor_public_key);
     const rows = await this.#query(
-      `UPDATE executors SET registration_id = $2::text, registration_kind = $3::text
+      `UPDATE executors SET registration_id = $2::text, registration_kind = $3::text,
+         security_profile = $4::text, executor_public_key = $5::text
        WHERE exe_id = $1::text RETURNING exe_id`,
-      [exeId, registration.registration_id, registration.kind],
+      [exeId, registration_id, kind, security_profile ?? null, key],
     );
     return rows.length > 0;
   }
 
   /** The executor's newest registration, or `undefined` when it has none or does not exist. */
   async getRegistration(exeId: string): Promise<Registration | undefined> {
-    const [row] = await this.#query<{ registration_id: string; kind: ExecutorKind }>(
-      `SELECT registration_id, registration_kind AS kind FROM executors
-       WHERE exe_id = $1::text AND registration_id IS NOT NULL`,
+    const [row] = await this.#query<RegistrationRow>(
+      `SELECT registration_id, registration_kind AS kind, security_profile, executor_public_key
+       FROM executors WHERE exe_id = $1::text AND registration_id IS NOT NULL`,
       [exeId],
     );
-    return row;
+    if (row === undefined) return undefined;
+    const { registration_id, kind, security_profile, executor_public_key } = row;
+    return {
+      registration_id,
+      kind,
+      ...security_profile !== null && { security_profile },
+      ...executor_public_key !== null && { executor_public_key: JSON.parse(executor_public_key) },
+    };
   }
 
   /** Returns when the database has answered. */

@@ -31,3 +31,24 @@ export const HARNESS_LOST: Ending = { code: 1001, reason: "harness disconnected"
 
 /** To everybody: the gateway is stopping; dial again. */
 export const GATEWAY_STOPPING: Ending = { code: 1012, reason: "gateway is restarting" };
+
+/** To a harness: it claimed a stream that another live bridge holds. */
+export const STREAM_IN_USE: Ending = { code: 1008, reason: "stream id in use" };
+
+/** To a harness: the executor's bridges hold as many streams as it may have. */
+export const TOO_MANY_STREAMS: Ending = { code: 1013, reason: "too many streams on this executor" };
+
+/** To a harness: a frame was larger than its kind of executor takes. */
+export const FRAME_TOO_LARGE: Ending = { code: 1009, reason: "frame over 256 KiB" };
+
+/** To a harness that sent text: the executor speaks relay frames. */
+export const NEEDS_RELAY_HARNESS: Ending = {
+  code: 1003,
+  reason: "this executor needs a harness of codex 0.131 to 0.140, with role=harness in its URL",
+};
+
+/** To a harness that sent text: the executor speaks Noise. */
+export const NEEDS_NOISE_HARNESS: Ending = {
+  code: 1003,
+  reason: "this executor needs a harness of codex 0.142 or later, pointed at it by registry URL",
+};

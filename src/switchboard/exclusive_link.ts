@@ -1,3 +1,4 @@
+import { Drops } from "./drops.ts";
 import { BRIDGE_ENDED, type Ending, EXECUTOR_GONE, HARNESS_LOST } from "./endings.ts";
 import type { ExecutorLink } from "./executor_link.ts";
 import { closeSocket } from "./sockets.ts";
@@ -24,7 +25,8 @@ interface Bridge {
 export class ExclusiveLink implements ExecutorLink {
   readonly exeId: string;
   readonly kind = "exclusive";
-  droppedFrames = 0;
+  readonly registrationId: string | undefined;
+  readonly drops = new Drops();
 
   readonly #executor: WebSocket;
   readonly #onLeave: () => void;
@@ -35,17 +37,24 @@ export class ExclusiveLink implements ExecutorLink {
   #open: Bridge | undefined;
 
   /**
+   * @param registrationId the registration it came by, if it did not dial in directly
    * @param executor the executor's websocket, open, with `binaryType` "arraybuffer"
    * @param onLeave called once, as soon as the executor takes no more bridges
    */
-  constructor(exeId: string, executor: WebSocket, onLeave: () => void) {
+  constructor(
+    exeId: string,
+    registrationId: string | undefined,
+    executor: WebSocket,
+    onLeave: () => void,
+  ) {
     this.exeId = exeId;
+    this.registrationId = registrationId;
     this.#executor = executor;
     this.#onLeave = onLeave;
     executor.onmessage = ({ data }) => {
       const bridge = this.#open;
       if (bridge === undefined) {
-        this.droppedFrames++;
+        this.drops.count("no_bridge");
         return;
       }
       if (typeof data === "string") bridge.carriedText = true;

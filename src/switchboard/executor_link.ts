@@ -1,12 +1,15 @@
 import type { ExecutorKind } from "../model.ts";
+import type { Drops } from "./drops.ts";
 import type { Ending } from "./endings.ts";
 
 /** An executor's live connection, as the registry holds it. */
 export interface ExecutorLink {
   readonly exeId: string;
   readonly kind: ExecutorKind;
-  /** Frames dropped because no bridge held them. */
-  readonly droppedFrames: number;
+  /** The registration that its socket came by; absent when it dialled with its registration token. */
+  readonly registrationId?: string;
+  /** The frames of this connection that went to nobody. */
+  readonly drops: Drops;
 
   /**
    * Joins a harness to the executor.

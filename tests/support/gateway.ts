@@ -115,6 +115,7 @@ export async function startGateway(
       agentserverInternalSecret: SECRETS.internal,
       internalSharedSecret: SECRETS.shared,
       logLevel: "info",
+      maxStreams: 128,
       ...store,
       ...config,
     }, { maxWaitingChecks }),

@@ -1,0 +1,106 @@
+/**
+ * The Noise rendezvous of codex from 0.142 on: `connect` hands a harness what it needs to reach an
+ * executor end to end, `validate` tells the executor whether that harness may. The gateway holds the
+ * executor's public key and signs; it has no part in the handshake itself.
+ *
+ * @module
+ */
+import { publicKeyDigest } from "../auth/public_key.ts";
+import { log } from "../logging.ts";
+import type { Services } from "../services.ts";
+import { type JsonObject, readJsonObject, requiredObject } from "./body.ts";
+import { refuseRevoked, requireCapability } from "./capability_auth.ts";
+import { bearerToken, HttpError, type RequestContext, unavailable } from "./http.ts";
+import { locateExecutor } from "./locate_executor.ts";
+import { publicWsBase } from "./public_url.ts";
+import { requireRegistrationToken } from "./registration_auth.ts";
+
+/** How long a harness has to dial the URL and to finish its handshake, in seconds. */
+const CONNECT_TTL_S = 60;
+
+/** The longest authorization that an executor passes on, in bytes. */
+const MAX_AUTHORIZATION_BYTES = 4096;
+
+/** `POST /cloud/environment/{exe_id}/connect`. */
+export async function connectHarness(
+  services: Services,
+  context: RequestContext,
+): Promise<Response> {
+  const { req, params } = context;
+  const exe_id = params.exe_id!;
+  const { turn_id, workspace_id } = await requireCapability(services, bearerToken(req), exe_id);
+  const harnessKey = requiredObject(await readJsonObject(req), "harness_public_key");
+  const link = await locateExecutor(services, exe_id, req.signal);
+  if (link === undefined) throw unavailable(`executor ${exe_id} is not connected`);
+  refuseRevoked(services, turn_id);
+  const registration = await services.store.getRegistration(exe_id);
+  if (link.kind !== "noise" || registration?.kind !== "noise") {
+    throw new HttpError(
+      400,
+      `executor ${exe_id} does not speak Noise: it needs a harness of codex 0.140 or earlier`,
+    );
+  }
+  const { registration_id, security_profile, executor_public_key } = registration;
+  const exp = Math.floor(Date.now() / 1000) + CONNECT_TTL_S;
+  const ticket = await services.tickets.harness.seal({
+    ticket_id: crypto.randomUUID(),
+    exe_id,
+    registration_id,
+    turn_id,
+    workspace_id,
+    exp,
+  });
+  const harness_key_authorization = await services.tickets.keyAuthorization.seal({
+    exe_id,
+    registration_id,
+    turn_id,
+    key_digest: await publicKeyDigest(harnessKey),
+    exp,
+  });
+  const base = publicWsBase(services.config, context);
+  return Response.json({
+    environment_id: exe_id,
+    url: `${base}/bridge/${encodeURIComponent(exe_id)}?token=${ticket}`,
+    security_profile,
+    executor_registration_id: registration_id,
+    executor_public_key,
+    harness_key_authorization,
+  });
+}
+
+/** `POST /cloud/environment/{exe_id}/validate`: yes or no, and for a no not why. */
+export async function validateHarnessKey(
+  services: Services,
+  { req, params }: RequestContext,
+): Promise<Response> {
+  const exeId = params.exe_id!;
+  await requireRegistrationToken(services, req, exeId);
+  const refusal = await findRefusal(services, exeId, await readJsonObject(req));
+  if (refusal !== undefined) log.warn("harness key refused", { exe_id: exeId, reason: refusal });
+  return Response.json({ valid: refusal === undefined });
+}
+
+/** Why the harness that the body names may not reach the executor; `undefined` when it may. */
+async function findRefusal(
+  { store, tickets, revoked }: Services,
+  exeId: string,
+  body: JsonObject,
+): Promise<string | undefined> {
+  const { executor_registration_id, harness_public_key, harness_key_authorization } = body;
+  if (
+    typeof harness_key_authorization !== "string" ||
+    harness_key_authorization.length > MAX_AUTHORIZATION_BYTES
+  ) return "no authorization";
+  const authorization = await tickets.keyAuthorization.open(harness_key_authorization);
+  if (authorization === undefined) return "not signed here";
+  if (authorization.exe_id !== exeId) return "for another executor";
+  if (authorization.exp < Date.now() / 1000) return "expired";
+  if (authorization.registration_id !== executor_registration_id) return "for another registration";
+  const newest = await store.getRegistration(exeId);
+  if (newest?.registration_id !== executor_registration_id) return "for an earlier registration";
+  if (authorization.key_digest !== await publicKeyDigest(harness_public_key ?? null)) {
+    return "for another key";
+  }
+  if (revoked.contains(authorization.turn_id)) return "its turn was revoked";
+  return undefined;
+}

@@ -1,0 +1,197 @@
+import type { ExecutorKind } from "../model.ts";
+import { Drops } from "./drops.ts";
+import {
+  type Ending,
+  EXECUTOR_GONE,
+  FRAME_TOO_LARGE,
+  NEEDS_NOISE_HARNESS,
+  NEEDS_RELAY_HARNESS,
+  STREAM_IN_USE,
+  TOO_MANY_STREAMS,
+} from "./endings.ts";
+import type { ExecutorLink } from "./executor_link.ts";
+import { Body, readFrame, resetFrame } from "./relay_frame.ts";
+import { closeSocket } from "./sockets.ts";
+
+/** What a Reset that the gateway makes says, where no ending of its own does. */
+const BRIDGE_CLOSED = "bridge closed";
+const UNKNOWN_STREAM = "no bridge holds this stream";
+
+interface Bridge {
+  readonly harness: WebSocket;
+  readonly onEnd: () => void;
+  /** The streams it has claimed and that were not reset. */
+  readonly streams: Set<string>;
+  ended: boolean;
+}
+
+/** What bounds a relay executor. */
+export interface RelayLimits {
+  /** How many streams its bridges may hold together. */
+  readonly maxStreams: number;
+  /** The largest frame either way, in bytes. */
+  readonly maxFrameBytes: number;
+}
+
+/**
+ * An executor whose socket carries many streams, one for each harness connection. A bridge claims a
+ * stream with a Resume and may use only what it has claimed; frames go on as the bytes that came.
+ *
+ * The link owns the end of its bridges, whichever side brings it about:
+ *
+ * - A harness goes: the executor is sent a Reset for every stream that it still held, because it
+ *   would else let the commands of a dead harness run for ever.
+ * - The executor goes, is replaced or removed, or the gateway stops: its harnesses are closed.
+ *
+ * A frame that cannot be routed is dropped and counted; the other streams do not notice.
+ */
+export class RelayLink implements ExecutorLink {
+  readonly exeId: string;
+  readonly kind: Exclude<ExecutorKind, "exclusive">;
+  readonly registrationId: string;
+  readonly drops = new Drops();
+
+  readonly #executor: WebSocket;
+  readonly #onLeave: () => void;
+  readonly #limits: RelayLimits;
+  readonly #streams = new Map<string, Bridge>();
+  readonly #bridges = new Set<Bridge>();
+  #left = false;
+
+  /**
+   * @param executor the executor's websocket, open, with `binaryType` "arraybuffer"
+   * @param onLeave called once, as soon as the executor takes no more bridges
+   */
+  constructor(
+    exeId: string,
+    { kind, registrationId }: Pick<RelayLink, "kind" | "registrationId">,
+    limits: RelayLimits,
+    executor: WebSocket,
+    onLeave: () => void,
+  ) {
+    this.exeId = exeId;
+    this.kind = kind;
+    this.registrationId = registrationId;
+    this.#limits = limits;
+    this.#executor = executor;
+    this.#onLeave = onLeave;
+    executor.onmessage = ({ data }) => this.#fromExecutor(data);
+    executor.onclose = () => {
+      this.#endAll(EXECUTOR_GONE);
+      this.#leave();
+    };
+  }
+
+  join(harness: WebSocket, onEnd: () => void): () => void {
+    const bridge: Bridge = { harness, onEnd, streams: new Set(), ended: false };
+    this.#bridges.add(bridge);
+    harness.onopen = () => {
+      if (bridge.ended) closeSocket(harness, EXECUTOR_GONE);
+    };
+    harness.onmessage = ({ data }) => {
+      if (!bridge.ended) this.#fromHarness(bridge, data);
+    };
+    harness.onclose = () => this.#endBridge(bridge);
+    return () => this.#endBridge(bridge);
+  }
+
+  close(executor: Ending, harness: Ending): void {
+    this.#endAll(harness);
+    this.#leave();
+    closeSocket(this.#executor, executor);
+  }
+
+  #fromExecutor(data: string | ArrayBuffer): void {
+    if (typeof data === "string") return this.drops.count("text_frame");
+    const frame = readFrame(new Uint8Array(data));
+    if (typeof frame === "string") return this.drops.count(frame);
+    const bridge = this.#streams.get(frame.streamId);
+    if (bridge === undefined) {
+      this.drops.count("unknown_stream");
+      // A Reset needs no answer: that stream is over on both sides.
+      if (frame.body !== Body.reset) this.#resetExecutor(frame.streamId, UNKNOWN_STREAM);
+      return;
+    }
+    if (data.byteLength > this.#limits.maxFrameBytes) {
+      this.drops.count("too_large");
+      return this.#endBridge(bridge, FRAME_TOO_LARGE);
+    }
+    bridge.harness.send(data);
+    if (frame.body === Body.reset) this.#release(bridge, frame.streamId);
+  }
+
+  #fromHarness(bridge: Bridge, data: string | ArrayBuffer): void {
+    if (typeof data === "string") {
+      this.drops.count("text_frame");
+      // A harness that begins with text will never do anything else: tell it what is needed here.
+      if (bridge.streams.size === 0) this.#endBridge(bridge, this.#needed());
+      return;
+    }
+    if (data.byteLength > this.#limits.maxFrameBytes) {
+      this.drops.count("too_large");
+      return this.#endBridge(bridge, FRAME_TOO_LARGE);
+    }
+    const frame = readFrame(new Uint8Array(data));
+    if (typeof frame === "string") return this.drops.count(frame);
+    const { streamId, body } = frame;
+    if (!bridge.streams.has(streamId)) {
+      if (body !== Body.resume) return this.drops.count("unclaimed_stream");
+      if (!this.#claim(bridge, streamId)) return;
+    }
+    this.#executor.send(data);
+    if (body === Body.reset) this.#release(bridge, streamId);
+  }
+
+  /** Gives a stream to a bridge; a bridge that cannot have it is told why, and ended. */
+  #claim(bridge: Bridge, streamId: string): boolean {
+    const refusal = this.#streams.has(streamId)
+      ? STREAM_IN_USE
+      : this.#streams.size >= this.#limits.maxStreams
+      ? TOO_MANY_STREAMS
+      : undefined;
+    if (refusal !== undefined) {
+      bridge.harness.send(resetFrame(streamId, refusal.reason));
+      this.#endBridge(bridge, refusal);
+      return false;
+    }
+    this.#streams.set(streamId, bridge);
+    bridge.streams.add(streamId);
+    return true;
+  }
+
+  #release(bridge: Bridge, streamId: string): void {
+    this.#streams.delete(streamId);
+    bridge.streams.delete(streamId);
+  }
+
+  #needed(): Ending {
+    return this.kind === "noise" ? NEEDS_NOISE_HARNESS : NEEDS_RELAY_HARNESS;
+  }
+
+  #resetExecutor(streamId: string, reason: string): void {
+    this.#executor.send(resetFrame(streamId, reason));
+  }
+
+  #endAll(ending: Ending): void {
+    for (const bridge of [...this.#bridges]) this.#endBridge(bridge, ending);
+  }
+
+  #endBridge(bridge: Bridge, ending?: Ending): void {
+    if (bridge.ended) return;
+    bridge.ended = true;
+    this.#bridges.delete(bridge);
+    for (const streamId of bridge.streams) {
+      this.#streams.delete(streamId);
+      this.#resetExecutor(streamId, ending?.reason ?? BRIDGE_CLOSED);
+    }
+    bridge.streams.clear();
+    bridge.onEnd();
+    if (ending !== undefined) closeSocket(bridge.harness, ending);
+  }
+
+  #leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#onLeave();
+  }
+}

@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { untilGone } from "../support/exclusive.ts";
+import { gatewayTest } from "../support/gateway.ts";
+import {
+  claim,
+  dialInAsRelay,
+  frame,
+  openRelayBridge,
+  parseFrame,
+  resetReason,
+} from "../support/relay.ts";
+import { connect, handshake, type Peer } from "../support/websocket.ts";
+
+gatewayTest("many bridges share one executor, each with its own streams", async (gateway) => {
+  const executor = await gateway.createExecutor();
+  await using machine = await dialInAsRelay(gateway, executor);
+  await using a = await openRelayBridge(gateway, executor.exe_id);
+  await using b = await openRelayBridge(gateway, executor.exe_id);
+  await claim(a, machine, "stream-a");
+  await claim(b, machine, "stream-b1");
+  await claim(b, machine, "stream-b2");
+  // Unknown fields and every known body go on as the bytes that came.
+  const bodies = ["data", "ack", "heartbeat", "handshake", "resume"] as const;
+  for (const body of bodies) {
+    const toMachine = frame("stream-a", body, new Uint8Array(randomBytes(1000)));
+    a.send(toMachine);
+    assert.deepEqual(await machine.next(), toMachine);
+    for (
+      const [harness, streamId] of [[a, "stream-a"], [b, "stream-b1"], [b, "stream-b2"]] as const
+    ) {
+      const toHarness = frame(streamId, body, new Uint8Array(randomBytes(1000)));
+      machine.send(toHarness);
+      assert.deepEqual(await harness.next(), toHarness);
+    }
+  }
+  assert.deepEqual([a.pending, b.pending, machine.pending], [0, 0, 0]);
+});
+
+gatewayTest(
+  "a stream that another live bridge holds is refused to the newcomer",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await dialInAsRelay(gateway, executor);
+    await using holder = await openRelayBridge(gateway, executor.exe_id);
+    await using newcomer = await openRelayBridge(gateway, executor.exe_id);
+    await claim(holder, machine, "stream-1");
+    newcomer.send(frame("stream-1", "resume"));
+    const refusal = parseFrame(await newcomer.next());
+    assert.equal(refusal.streamId, "stream-1");
+    assert.equal(resetReason(refusal), "stream id in use");
+    assert.deepEqual(await newcomer.closed, { code: 1008, reason: "stream id in use" });
+    await assertUp(holder, machine, "stream-1");
+  },
+);
+
+gatewayTest("a bridge may use only what it has claimed", async (gateway) => {
+  const executor = await gateway.createExecutor();
+  await using machine = await dialInAsRelay(gateway, executor);
+  await using a = await openRelayBridge(gateway, executor.exe_id);
+  await using b = await openRelayBridge(gateway, executor.exe_id);
+  await claim(a, machine, "stream-a");
+  await claim(b, machine, "stream-b");
+  b.send(frame("stream-a", "data", new Uint8Array([1])));
+  b.send(frame("stream-a", "reset", new Uint8Array([0x0a, 1, 0x78])));
+  b.send(frame("stream-never", "data", new Uint8Array([1])));
+  await assertUp(b, machine, "stream-b");
+  await assertUp(a, machine, "stream-a");
+});
+
+gatewayTest(
+  "what cannot be routed is dropped, and the other streams do not notice",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await dialInAsRelay(gateway, executor);
+    await using harness = await openRelayBridge(gateway, executor.exe_id);
+    await using other = await openRelayBridge(gateway, executor.exe_id);
+    await claim(harness, machine, "stream-1");
+    await claim(other, machine, "stream-2");
+    const id128 = "x".repeat(128);
+    await claim(other, machine, id128);
+    const bad = [
+      "a text frame",
+      new Uint8Array([0xff]),
+      new Uint8Array(randomBytes(64)).fill(0x80),
+      new Uint8Array(0),
+      frame("stream-1", "data", new Uint8Array([1]), 2),
+      frame("stream-1", "data", new Uint8Array([1]), 0),
+      frame("", "resume"),
+      frame(" stream-1", "resume"),
+      frame("stream-1 ", "resume"),
+      frame("x".repeat(129), "resume"),
+      frame("stream-1", "data").subarray(0, 8),
+    ];
+    for (const peer of [harness, machine]) {
+      for (const message of bad) peer.send(message as string);
+    }
+    await assertUp(harness, machine, "stream-1");
+    await assertUp(other, machine, "stream-2");
+    await assertUp(other, machine, id128);
+  },
+);
+
+gatewayTest("a frame for a stream that nobody holds is answered with a Reset", async (gateway) => {
+  const executor = await gateway.createExecutor();
+  await using machine = await dialInAsRelay(gateway, executor);
+  machine.send(frame("stream-ghost", "data", new Uint8Array([1])));
+  const reset = parseFrame(await machine.next());
+  assert.equal(reset.streamId, "stream-ghost");
+  assert.equal(resetReason(reset), "no bridge holds this stream");
+  // Its own Reset needs none: two sides that answer each other would never stop.
+  machine.send(frame("stream-ghost", "reset", new Uint8Array([0x0a, 1, 0x78])));
+  machine.send(frame("stream-after", "data", new Uint8Array([1])));
+  assert.equal(parseFrame(await machine.next()).streamId, "stream-after");
+});
+
+gatewayTest(
+  "the end of a bridge resets the streams it held, but not those already reset",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await dialInAsRelay(gateway, executor);
+    await using other = await openRelayBridge(gateway, executor.exe_id);
+    await claim(other, machine, "stream-other");
+    const harness = await openRelayBridge(gateway, executor.exe_id);
+    for (const id of ["stream-1", "stream-2", "stream-3", "stream-4"]) {
+      await claim(harness, machine, id);
+    }
+    const reset = new Uint8Array([0x0a, 4, ...new TextEncoder().encode("done")]);
+    harness.send(frame("stream-1", "reset", reset));
+    assert.equal(resetReason(parseFrame(await machine.next())), "done");
+    machine.send(frame("stream-2", "reset", reset));
+    assert.equal(resetReason(parseFrame(await harness.next())), "done");
+    harness.close();
+    const ended = [parseFrame(await machine.next()), parseFrame(await machine.next())];
+    assert.deepEqual(ended.map(({ streamId }) => streamId).sort(), ["stream-3", "stream-4"]);
+    assert.deepEqual(ended.map(resetReason), ["bridge closed", "bridge closed"]);
+    await assertUp(other, machine, "stream-other");
+    // The ids are free again.
+    await using successor = await openRelayBridge(gateway, executor.exe_id);
+    await claim(successor, machine, "stream-1");
+    await claim(successor, machine, "stream-3");
+  },
+);
+
+gatewayTest("the end of an executor ends all its bridges", async (gateway) => {
+  const executor = await gateway.createExecutor();
+  const machine = await dialInAsRelay(gateway, executor);
+  await using a = await openRelayBridge(gateway, executor.exe_id);
+  await using b = await openRelayBridge(gateway, executor.exe_id);
+  await claim(a, machine, "stream-a");
+  const last = frame("stream-a", "data", new Uint8Array(randomBytes(3_000_000)));
+  machine.send(last);
+  machine.close();
+  assert.deepEqual(await a.next(), last);
+  for (const harness of [a, b]) {
+    assert.deepEqual(await harness.closed, { code: 1001, reason: "executor disconnected" });
+  }
+  await untilGone(gateway, executor.exe_id);
+});
+
+gatewayTest("an executor holds no more streams than it may", async (gateway) => {
+  const executor = await gateway.createExecutor();
+  await using machine = await dialInAsRelay(gateway, executor);
+  await using first = await openRelayBridge(gateway, executor.exe_id);
+  await using second = await openRelayBridge(gateway, executor.exe_id);
+  await claim(first, machine, "stream-1");
+  await claim(first, machine, "stream-2");
+  await claim(second, machine, "stream-3");
+  await using third = await openRelayBridge(gateway, executor.exe_id);
+  third.send(frame("stream-4", "resume"));
+  assert.equal(
+    resetReason(parseFrame(await third.next())),
+    "too many streams on this executor",
+  );
+  assert.equal((await third.closed).code, 1013);
+  second.close();
+  assert.equal(parseFrame(await machine.next()).body, "reset");
+  await using fourth = await openRelayBridge(gateway, executor.exe_id);
+  await claim(fourth, machine, "stream-4");
+}, { maxStreams: 3 });
+
+gatewayTest("a harness that does not fit the executor is told which one does", async (gateway) => {
+  const relay = await gateway.createExecutor();
+  await using _machine = await dialInAsRelay(gateway, relay);
+  const token = await gateway.capToken(relay.exe_id);
+  await using text = await connect(`${gateway.wsUrl}/bridge/${relay.exe_id}?token=${token}`);
+  text.send('{"jsonrpc":"2.0","id":1,"method":"initialize"}');
+  const closed = await text.closed;
+  assert.equal(closed.code, 1003);
+  assert.match(closed.reason, /0\.131 to 0\.140.*role=harness/);
+
+  const exclusive = await gateway.createExecutor();
+  const response = await fetch(`${gateway.url}/cloud/executor/${exclusive.exe_id}/register`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${exclusive.registration_token}` },
+    body: JSON.stringify({ idempotency_id: "x" }),
+  });
+  await using _old = await connect((await response.json()).url);
+  const cap = await gateway.capToken(exclusive.exe_id);
+  const refused = await handshake(
+    `${gateway.wsUrl}/bridge/${exclusive.exe_id}?token=${cap}&role=harness`,
+  );
+  assert.equal(refused.status, 400);
+  assert.match(refused.body, /0\.130/);
+});
+
+/** Shows that a stream works, and that nothing else had come on it: the next frames are these. */
+async function assertUp(harness: Peer, machine: Peer, streamId: string): Promise<void> {
+  const up = frame(streamId, "data", new Uint8Array(randomBytes(10)));
+  harness.send(up);
+  assert.deepEqual(await machine.next(), up);
+  const down = frame(streamId, "data", new Uint8Array(randomBytes(10)));
+  machine.send(down);
+  assert.deepEqual(await harness.next(), down);
+}

@@ -1,0 +1,137 @@
+/**
+ * Relay executors and harnesses as bare websockets, and relay frames built and read by hand, so that
+ * the tests do not lean on the code under test.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { untilConnected } from "./exclusive.ts";
+import type { CreatedExecutor, TestGateway } from "./gateway.ts";
+import { connect, type Message, type Peer } from "./websocket.ts";
+
+/** The bodies of a relay frame, by their field numbers (protocol.md section 5). */
+export const FIELDS = {
+  data: 5,
+  ack: 6,
+  resume: 7,
+  reset: 8,
+  heartbeat: 9,
+  handshake: 10,
+} as const;
+
+/** A relay frame's stream and body. */
+export interface Frame {
+  streamId: string;
+  body: keyof typeof FIELDS;
+  payload: Uint8Array;
+}
+
+/** Encodes a relay frame. */
+export function frame(
+  streamId: string,
+  body: keyof typeof FIELDS,
+  payload: Uint8Array = new Uint8Array(),
+  version = 1,
+): Uint8Array<ArrayBuffer> {
+  const id = Buffer.from(streamId);
+  return new Uint8Array(Buffer.concat([
+    Buffer.from([1 << 3, version]),
+    Buffer.from([2 << 3 | 2, ...varint(id.length)]),
+    id,
+    Buffer.from([FIELDS[body] << 3 | 2, ...varint(payload.length)]),
+    payload,
+  ]));
+}
+
+/** Decodes a frame that {@linkcode frame} or the gateway made. */
+export function parseFrame(message: Message): Frame {
+  if (typeof message === "string") throw new Error(`a text frame: ${message.slice(0, 100)}`);
+  let at = 0;
+  const read = () => {
+    let value = 0;
+    for (let shift = 0;; shift += 7) {
+      const byte = message[at++]!;
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+  };
+  let streamId = "";
+  while (at < message.length) {
+    const field = read() >> 3;
+    const value = read();
+    if (field === 1) continue;
+    const bytes = message.subarray(at, at += value);
+    if (field === 2) {
+      streamId = new TextDecoder().decode(bytes);
+      continue;
+    }
+    const body = Object.entries(FIELDS).find(([, number]) => number === field)?.[0];
+    return { streamId, body: body as keyof typeof FIELDS, payload: bytes };
+  }
+  throw new Error("a frame without a body");
+}
+
+/** The reason that a Reset gives. */
+export function resetReason({ body, payload }: Frame): string {
+  if (body !== "reset") throw new Error(`not a Reset but ${body}`);
+  return new TextDecoder().decode(payload.subarray(2));
+}
+
+/** What a Noise executor registers with. */
+export const NOISE_REGISTRATION = {
+  security_profile: "noise_hybrid_ik_v1",
+  executor_public_key: {
+    suite: "noise_hybrid_ik_v1",
+    x25519_public_key: "eDI1NTE5",
+    mlkem768_public_key: "bWxrZW0=",
+  },
+};
+
+/** Registers as codex 0.131 to 0.140 does (no body), or as a later one (with one). */
+export async function register(
+  gateway: TestGateway,
+  { exe_id, registration_token }: CreatedExecutor,
+  body?: unknown,
+): Promise<{ url: string; executor_registration_id?: string; security_profile?: string }> {
+  const response = await fetch(`${gateway.url}/cloud/environment/${exe_id}/register`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${registration_token}` },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (response.status !== 200) throw new Error(await response.text());
+  return await response.json();
+}
+
+/** Registers and dials in as a relay executor. */
+export async function dialInAsRelay(
+  gateway: TestGateway,
+  executor: CreatedExecutor,
+): Promise<Peer> {
+  const machine = await connect((await register(gateway, executor)).url);
+  await untilConnected(gateway, executor.exe_id);
+  return machine;
+}
+
+/** Opens a bridge as codex 0.131 to 0.140 does. */
+export async function openRelayBridge(gateway: TestGateway, exeId: string): Promise<Peer> {
+  const token = await gateway.capToken(exeId);
+  return await connect(`${gateway.wsUrl}/bridge/${exeId}?token=${token}&role=harness`);
+}
+
+/** Claims a stream, and waits until the executor knows. */
+export async function claim(harness: Peer, machine: Peer, streamId: string): Promise<void> {
+  harness.send(frame(streamId, "resume"));
+  const claimed = parseFrame(await machine.next());
+  if (claimed.body !== "resume" || claimed.streamId !== streamId) {
+    throw new Error(`the executor got ${claimed.body} of ${claimed.streamId}`);
+  }
+}
+
+function varint(value: number): number[] {
+  const bytes = [];
+  while (value > 0x7f) {
+    bytes.push(value % 0x80 + 0x80);
+    value = Math.floor(value / 0x80);
+  }
+  return [...bytes, value];
+}
