@@ -17,11 +17,13 @@ export async function dialIn(
 }
 
 /** Waits until the gateway has the executor's connection. */
-export function untilConnected(gateway: TestGateway, exeId: string): Promise<void> {
-  return until(
-    "the executor is connected",
-    async () => (await gateway.connected()).includes(exeId),
-  );
+export function untilConnected(
+  gateway: TestGateway,
+  exeId: string,
+  timeoutMs?: number,
+): Promise<void> {
+  const connected = async () => (await gateway.connected()).includes(exeId);
+  return until("the executor is connected", connected, timeoutMs);
 }
 
 /** Waits until the gateway has no connection of the executor. */
