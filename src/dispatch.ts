@@ -67,6 +67,7 @@ const CODES: Readonly<Record<number, string>> = {
   404: "not_found",
   405: "method_not_allowed",
   413: "payload_too_large",
+  429: "too_many_failures",
   500: "internal",
   503: "unavailable",
 };

@@ -9,6 +9,7 @@ import {
   unauthorized,
   unavailable,
 } from "./http.ts";
+import { requireAdmission } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
 import { requireWebSocket, upgrade } from "./upgrade.ts";
 
@@ -33,6 +34,7 @@ export async function bridge(services: Services, context: RequestContext): Promi
   // The wait may have been long enough for the turn to be revoked meanwhile.
   refuseRevoked(services, caller.turn_id);
   requireFit(link, context, caller);
+  requireAdmission(link, caller.turn_id);
   return join(services, context, link, caller);
 }
 
@@ -110,7 +112,7 @@ function join(
       clearTimeout(timer);
       log.info("bridge opened", fields);
     }, { once: true });
-    const endBridge = link.join(harness, () => {
+    const endBridge = link.join(turn_id, harness, () => {
       clearTimeout(timer);
       registry.releaseBridge(exeId, holder);
       log.info("bridge ended", fields);

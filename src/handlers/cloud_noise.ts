@@ -11,6 +11,7 @@ import type { Services } from "../services.ts";
 import { type JsonObject, readJsonObject, requiredObject } from "./body.ts";
 import { refuseRevoked, requireCapability } from "./capability_auth.ts";
 import { bearerToken, HttpError, type RequestContext, unavailable } from "./http.ts";
+import { requireAdmission } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
 import { publicWsBase } from "./public_url.ts";
 import { requireRegistrationToken } from "./registration_auth.ts";
@@ -40,6 +41,7 @@ export async function connectHarness(
       `executor ${exe_id} does not speak Noise: it needs a harness of codex 0.140 or earlier`,
     );
   }
+  requireAdmission(link, turn_id);
   const { registration_id, security_profile, executor_public_key } = registration;
   const exp = Math.floor(Date.now() / 1000) + CONNECT_TTL_S;
   const ticket = await services.tickets.harness.seal({

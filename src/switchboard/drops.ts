@@ -7,6 +7,7 @@ export type DropReason =
   | "bad_stream_id"
   | "unclaimed_stream"
   | "unknown_stream"
+  | "before_handshake"
   | "too_large";
 
 /** How many frames of one executor's connection were dropped, by reason. */

@@ -38,6 +38,12 @@ export const STREAM_IN_USE: Ending = { code: 1008, reason: "stream id in use" };
 /** To a harness: the executor's bridges hold as many streams as it may have. */
 export const TOO_MANY_STREAMS: Ending = { code: 1013, reason: "too many streams on this executor" };
 
+/** To a harness: its turn's handshakes have failed too often on this connection of the executor. */
+export const TOO_MANY_HANDSHAKES: Ending = {
+  code: 1008,
+  reason: "too many failed handshakes of this turn",
+};
+
 /** To a harness: a frame was larger than its kind of executor takes. */
 export const FRAME_TOO_LARGE: Ending = { code: 1009, reason: "frame over 256 KiB" };
 

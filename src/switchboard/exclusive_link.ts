@@ -66,6 +66,10 @@ export class ExclusiveLink implements ExecutorLink {
     };
   }
 
+  admits(): boolean {
+    return true;
+  }
+
   /**
    * Joins a harness to the executor. The caller holds the bridge lock.
    *
@@ -73,7 +77,7 @@ export class ExclusiveLink implements ExecutorLink {
    * @param onEnd called once when the bridge is over, before any socket is closed
    * @returns ends the bridge as if the harness had gone
    */
-  join(harness: WebSocket, onEnd: () => void): () => void {
+  join(_turnId: string, harness: WebSocket, onEnd: () => void): () => void {
     const executor = this.#executor;
     const bridge: Bridge = { harness, onEnd, carriedText: false };
     this.#bridge = bridge;

@@ -12,13 +12,19 @@ export interface ExecutorLink {
   readonly drops: Drops;
 
   /**
+   * Whether a turn may open a bridge: not when its handshakes have failed too often.
+   */
+  admits(turnId: string): boolean;
+
+  /**
    * Joins a harness to the executor.
    *
+   * @param turnId on whose behalf
    * @param harness its websocket, just upgraded, with `binaryType` "arraybuffer"
    * @param onEnd called once when the bridge is over, before any socket is closed
    * @returns ends the bridge as if the harness had gone
    */
-  join(harness: WebSocket, onEnd: () => void): () => void;
+  join(turnId: string, harness: WebSocket, onEnd: () => void): () => void;
 
   /**
    * Ends its bridges and closes its socket.

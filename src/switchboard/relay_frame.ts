@@ -18,9 +18,6 @@ import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 /** The longest stream id, in bytes. */
 const MAX_STREAM_ID_BYTES = 128;
 
-/** The longest reason of a Reset, in bytes. */
-const MAX_REASON_BYTES = 256;
-
 const VERSION = 1;
 
 const FIELD = { version: 1, streamId: 2, reset: 8 } as const;
@@ -85,14 +82,14 @@ export function readFrame(bytes: Uint8Array): FrameHeader | FrameFault {
 /**
  * Makes the frame that ends a stream.
  *
- * @param reason 1 to 256 bytes; a longer one is cut
+ * @param reason 1 to 256 bytes
  */
 export function resetFrame(streamId: string, reason: string): Uint8Array<ArrayBuffer> {
   return new BinaryWriter()
     .tag(FIELD.version, WireType.Varint).uint32(VERSION)
     .tag(FIELD.streamId, WireType.LengthDelimited).string(streamId)
     .tag(FIELD.reset, WireType.LengthDelimited).fork()
-    .tag(1, WireType.LengthDelimited).string(reason.slice(0, MAX_REASON_BYTES))
+    .tag(1, WireType.LengthDelimited).string(reason)
     .join()
     .finish();
 }

@@ -7,10 +7,12 @@ import {
   NEEDS_NOISE_HARNESS,
   NEEDS_RELAY_HARNESS,
   STREAM_IN_USE,
+  TOO_MANY_HANDSHAKES,
   TOO_MANY_STREAMS,
 } from "./endings.ts";
 import type { ExecutorLink } from "./executor_link.ts";
-import { Body, readFrame, resetFrame } from "./relay_frame.ts";
+import { HandshakeGate } from "./handshake_gate.ts";
+import { Body, type FrameHeader, readFrame, resetFrame } from "./relay_frame.ts";
 import { closeSocket } from "./sockets.ts";
 
 /** What a Reset that the gateway makes says, where no ending of its own does. */
@@ -18,6 +20,7 @@ const BRIDGE_CLOSED = "bridge closed";
 const UNKNOWN_STREAM = "no bridge holds this stream";
 
 interface Bridge {
+  readonly turnId: string;
   readonly harness: WebSocket;
   readonly onEnd: () => void;
   /** The streams it has claimed and that were not reset. */
@@ -56,6 +59,8 @@ export class RelayLink implements ExecutorLink {
   readonly #limits: RelayLimits;
   readonly #streams = new Map<string, Bridge>();
   readonly #bridges = new Set<Bridge>();
+  /** Plaintext relay executors have no handshake. */
+  readonly #gate: HandshakeGate | undefined;
   #left = false;
 
   /**
@@ -73,6 +78,7 @@ export class RelayLink implements ExecutorLink {
     this.kind = kind;
     this.registrationId = registrationId;
     this.#limits = limits;
+    this.#gate = kind === "noise" ? new HandshakeGate() : undefined;
     this.#executor = executor;
     this.#onLeave = onLeave;
     executor.onmessage = ({ data }) => this.#fromExecutor(data);
@@ -82,8 +88,12 @@ export class RelayLink implements ExecutorLink {
     };
   }
 
-  join(harness: WebSocket, onEnd: () => void): () => void {
-    const bridge: Bridge = { harness, onEnd, streams: new Set(), ended: false };
+  admits(turnId: string): boolean {
+    return this.#gate?.admits(turnId) ?? true;
+  }
+
+  join(turnId: string, harness: WebSocket, onEnd: () => void): () => void {
+    const bridge: Bridge = { turnId, harness, onEnd, streams: new Set(), ended: false };
     this.#bridges.add(bridge);
     harness.onopen = () => {
       if (bridge.ended) closeSocket(harness, EXECUTOR_GONE);
@@ -106,6 +116,7 @@ export class RelayLink implements ExecutorLink {
     const frame = readFrame(new Uint8Array(data));
     if (typeof frame === "string") return this.drops.count(frame);
     const bridge = this.#streams.get(frame.streamId);
+    this.#noteAnswer(frame);
     if (bridge === undefined) {
       this.drops.count("unknown_stream");
       // A Reset needs no answer: that stream is over on both sides.
@@ -138,8 +149,32 @@ export class RelayLink implements ExecutorLink {
       if (body !== Body.resume) return this.drops.count("unclaimed_stream");
       if (!this.#claim(bridge, streamId)) return;
     }
+    if (this.#gate !== undefined) {
+      if (this.#gate.isWaiting(bridge.turnId, streamId)) {
+        return this.drops.count("before_handshake");
+      }
+      if (body === Body.handshake) return this.#handshake(this.#gate, bridge, streamId, data);
+    }
     this.#executor.send(data);
     if (body === Body.reset) this.#release(bridge, streamId);
+  }
+
+  #handshake(gate: HandshakeGate, bridge: Bridge, streamId: string, data: ArrayBuffer): void {
+    gate.offer(
+      bridge.turnId,
+      streamId,
+      () => this.#executor.send(data),
+      () => {
+        bridge.harness.send(resetFrame(streamId, TOO_MANY_HANDSHAKES.reason));
+        this.#endBridge(bridge, TOO_MANY_HANDSHAKES);
+      },
+    );
+  }
+
+  /** An executor answers a handshake with one of its own, or refuses it with a Reset. */
+  #noteAnswer({ streamId, body }: FrameHeader): void {
+    if (body === Body.handshake) this.#gate?.answered(streamId, true);
+    else if (body === Body.reset) this.#gate?.answered(streamId, false);
   }
 
   /** Gives a stream to a bridge; a bridge that cannot have it is told why, and ended. */
@@ -160,6 +195,7 @@ export class RelayLink implements ExecutorLink {
   }
 
   #release(bridge: Bridge, streamId: string): void {
+    this.#gate?.abandoned(bridge.turnId, streamId);
     this.#streams.delete(streamId);
     bridge.streams.delete(streamId);
   }
@@ -182,6 +218,7 @@ export class RelayLink implements ExecutorLink {
     this.#bridges.delete(bridge);
     for (const streamId of bridge.streams) {
       this.#streams.delete(streamId);
+      this.#gate?.abandoned(bridge.turnId, streamId);
       this.#resetExecutor(streamId, ending?.reason ?? BRIDGE_CLOSED);
     }
     bridge.streams.clear();

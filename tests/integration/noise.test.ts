@@ -8,21 +8,18 @@ import {
   type TestGateway,
 } from "../support/gateway.ts";
 import {
+  askToConnect,
   claim,
+  dialInAsNoise,
   dialInAsRelay,
   frame,
+  HARNESS_KEY,
   NOISE_REGISTRATION,
   parseFrame,
   register,
   resetReason,
 } from "../support/relay.ts";
-import { connect, handshake, type Peer, settled } from "../support/websocket.ts";
-
-const HARNESS_KEY = {
-  suite: "noise_hybrid_ik_v1",
-  x25519_public_key: "aGFybmVzcw==",
-  mlkem768_public_key: "a2V5",
-};
+import { connect, handshake, settled } from "../support/websocket.ts";
 
 gatewayTest("register, connect, dial, validate: the whole rendezvous", async (gateway) => {
   const executor = await gateway.createExecutor();
@@ -257,21 +254,12 @@ interface Bundle {
   harness_key_authorization: string;
 }
 
-async function dialInAsNoise(gateway: TestGateway, executor: CreatedExecutor): Promise<Peer> {
-  const machine = await connect((await register(gateway, executor, NOISE_REGISTRATION)).url);
-  await untilConnected(gateway, executor.exe_id);
-  return machine;
-}
-
 async function connectOk(
   gateway: TestGateway,
   { exe_id }: CreatedExecutor,
   claims: { turn_id?: string } = {},
 ): Promise<Bundle> {
-  const token = await gateway.capToken(exe_id, claims);
-  const response = await post(gateway, exe_id, "connect", token, {
-    harness_public_key: HARNESS_KEY,
-  });
+  const response = await askToConnect(gateway, exe_id, claims);
   assert.equal(response.status, 200, await response.clone().text());
   return await response.json();
 }

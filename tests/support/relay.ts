@@ -102,6 +102,48 @@ export async function register(
   return await response.json();
 }
 
+/** The public key of a harness that speaks no Noise. */
+export const HARNESS_KEY = {
+  suite: "noise_hybrid_ik_v1",
+  x25519_public_key: "aGFybmVzcw==",
+  mlkem768_public_key: "a2V5",
+};
+
+/** Calls `connect` as a Noise harness does. */
+export async function askToConnect(
+  gateway: TestGateway,
+  exeId: string,
+  claims: { turn_id?: string } = {},
+): Promise<Response> {
+  return await fetch(`${gateway.url}/cloud/environment/${exeId}/connect`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${await gateway.capToken(exeId, claims)}` },
+    body: JSON.stringify({ harness_public_key: HARNESS_KEY }),
+  });
+}
+
+/** Opens a bridge as a Noise harness does. */
+export async function openNoiseBridge(
+  gateway: TestGateway,
+  exeId: string,
+  claims: { turn_id?: string } = {},
+): Promise<Peer> {
+  const response = await askToConnect(gateway, exeId, claims);
+  const { url, error } = await response.json();
+  if (url === undefined) throw new Error(error.message);
+  return await connect(url);
+}
+
+/** Registers and dials in as a Noise executor. */
+export async function dialInAsNoise(
+  gateway: TestGateway,
+  executor: CreatedExecutor,
+): Promise<Peer> {
+  const machine = await connect((await register(gateway, executor, NOISE_REGISTRATION)).url);
+  await untilConnected(gateway, executor.exe_id);
+  return machine;
+}
+
 /** Registers and dials in as a relay executor. */
 export async function dialInAsRelay(
   gateway: TestGateway,

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { gatewayTest } from "../support/gateway.ts";
+import {
+  askToConnect,
+  claim,
+  dialInAsNoise,
+  frame,
+  openNoiseBridge,
+  parseFrame,
+  resetReason,
+} from "../support/relay.ts";
+import { type Peer, settled, until } from "../support/websocket.ts";
+
+const REFUSED = new Uint8Array([0x0a, 3, 0x62, 0x61, 0x64]);
+const TOO_MANY = "too many failed handshakes of this turn";
+
+gatewayTest(
+  "a turn whose handshakes fail is stopped before it costs the others the link",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    const { exe_id } = executor;
+    await using machine = await dialInAsNoise(gateway, executor);
+    const turn = { turn_id: "turn_bad" };
+    for (let i = 0; i < 4; i++) {
+      await using harness = await openNoiseBridge(gateway, exe_id, turn);
+      await claim(harness, machine, `bad-${i}`);
+      harness.send(frame(`bad-${i}`, "handshake", new Uint8Array(100)));
+      assert.equal(parseFrame(await machine.next()).body, "handshake");
+      machine.send(frame(`bad-${i}`, "reset", REFUSED));
+      assert.equal(resetReason(parseFrame(await harness.next())), "bad");
+    }
+    const refused = await askToConnect(gateway, exe_id, turn);
+    assert.equal(refused.status, 429);
+    assert.equal((await refused.json()).error.code, "too_many_failures");
+
+    await using other = await openNoiseBridge(gateway, exe_id, { turn_id: "turn_good" });
+    await handshakeOk(other, machine, "good");
+  },
+);
+
+gatewayTest("bad handshakes sent all at once do not pass the limit either", async (gateway) => {
+  const executor = await gateway.createExecutor();
+  const { exe_id } = executor;
+  await using machine = await dialInAsNoise(gateway, executor);
+  const turn = { turn_id: "turn_burst" };
+  await using harness = await openNoiseBridge(gateway, exe_id, turn);
+  const ids = Array.from({ length: 12 }, (_, i) => `burst-${i}`);
+  for (const id of ids) await claim(harness, machine, id);
+  for (const id of ids) harness.send(frame(id, "handshake", new Uint8Array(100)));
+  const reached: string[] = [];
+  for (let i = 0; i < 4; i++) reached.push(parseFrame(await machine.next()).streamId);
+  assert.deepEqual(reached, ids.slice(0, 4));
+  for (const id of reached) machine.send(frame(id, "reset", REFUSED));
+  assert.deepEqual(await harness.closed, { code: 1008, reason: TOO_MANY });
+  // What follows are the Resets of the streams it still held, and no further handshake.
+  const rest: string[] = [];
+  await until("the streams are reset", async () => {
+    rest.push(parseFrame(await machine.next()).body);
+    return rest.length === 8;
+  });
+  assert.deepEqual(rest, Array(8).fill("reset"));
+});
+
+gatewayTest("good handshakes of one turn all pass, however many come at once", async (gateway) => {
+  const executor = await gateway.createExecutor();
+  const { exe_id } = executor;
+  await using machine = await dialInAsNoise(gateway, executor);
+  await using harness = await openNoiseBridge(gateway, exe_id, { turn_id: "turn_many" });
+  const ids = Array.from({ length: 12 }, (_, i) => `many-${i}`);
+  for (const id of ids) await claim(harness, machine, id);
+  for (const id of ids) harness.send(frame(id, "handshake", new Uint8Array(100)));
+  for (const id of ids) {
+    assert.deepEqual(parseFrame(await machine.next()).streamId, id);
+    machine.send(frame(id, "handshake", new Uint8Array(100)));
+    assert.equal(parseFrame(await harness.next()).streamId, id);
+  }
+});
+
+gatewayTest(
+  "a harness that leaves after each bad handshake is counted all the same",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    const { exe_id } = executor;
+    await using machine = await dialInAsNoise(gateway, executor);
+    const turn = { turn_id: "turn_leaves" };
+    for (let i = 0; i < 4; i++) {
+      const harness = await openNoiseBridge(gateway, exe_id, turn);
+      await claim(harness, machine, `left-${i}`);
+      harness.send(frame(`left-${i}`, "handshake", new Uint8Array(100)));
+      assert.equal(parseFrame(await machine.next()).body, "handshake");
+      harness.close();
+      assert.equal(parseFrame(await machine.next()).body, "reset");
+      machine.send(frame(`left-${i}`, "reset", REFUSED));
+    }
+    await until("the turn is refused", async () => {
+      const response = await askToConnect(gateway, exe_id, turn);
+      await response.body?.cancel();
+      return response.status === 429;
+    });
+  },
+);
+
+gatewayTest(
+  "a handshake cancelled while it was validated gives its place back",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    const { exe_id } = executor;
+    await using machine = await dialInAsNoise(gateway, executor);
+    const turn = { turn_id: "turn_cancels" };
+    for (let i = 0; i < 4; i++) {
+      const harness = await openNoiseBridge(gateway, exe_id, turn);
+      await claim(harness, machine, `cancelled-${i}`);
+      harness.send(frame(`cancelled-${i}`, "handshake", new Uint8Array(100)));
+      assert.equal(parseFrame(await machine.next()).body, "handshake");
+      harness.close();
+      assert.equal(parseFrame(await machine.next()).body, "reset");
+    }
+    await using harness = await openNoiseBridge(gateway, exe_id, turn);
+    await claim(harness, machine, "patient");
+    harness.send(frame("patient", "handshake", new Uint8Array(100)));
+    const passed = machine.next(5_000);
+    assert.equal(await settled(passed, 200), false, "four are under way: it waits");
+    assert.equal(parseFrame(await passed).streamId, "patient");
+  },
+);
+
+async function handshakeOk(harness: Peer, machine: Peer, streamId: string): Promise<void> {
+  await claim(harness, machine, streamId);
+  harness.send(frame(streamId, "handshake", new Uint8Array(100)));
+  assert.equal(parseFrame(await machine.next()).body, "handshake");
+  machine.send(frame(streamId, "handshake", new Uint8Array(100)));
+  assert.equal(parseFrame(await harness.next()).body, "handshake");
+}
