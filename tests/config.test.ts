@@ -42,6 +42,7 @@ Deno.test("with nothing set but the secrets, the documented defaults hold", () =
     agentserverInternalSecret: "agentserver secret",
     internalSharedSecret: "agentserver secret",
     publicWsBaseUrl: undefined,
+    maxStreams: 128,
     logLevel: "info",
   });
 });
@@ -56,6 +57,7 @@ Deno.test("each variable sets its field", () => {
     CXG_AGENTSERVER_INTERNAL_SECRET: "one",
     CXG_INTERNAL_SHARED_SECRET: "two",
     CXG_PUBLIC_WS_BASE_URL: "wss://gateway.example:443",
+    CXG_MAX_STREAMS: "7",
     CXG_LOG_LEVEL: "debug",
   });
   assert.deepEqual(config, {
@@ -67,8 +69,15 @@ Deno.test("each variable sets its field", () => {
     agentserverInternalSecret: "one",
     internalSharedSecret: "two",
     publicWsBaseUrl: "wss://gateway.example:443",
+    maxStreams: 7,
     logLevel: "debug",
   });
+});
+
+Deno.test("a limit of streams is a whole number of at least 1", () => {
+  for (const bad of ["0", "-1", "1.5", "many", "1e3", "10000000", " 5"]) {
+    assert.deepEqual(blamed({ ...SECRETS, CXG_MAX_STREAMS: bad }), ["CXG_MAX_STREAMS"], bad);
+  }
 });
 
 Deno.test("a variable set to nothing counts as unset", () => {

@@ -56,7 +56,12 @@ gatewayTest(
       Record<string, unknown>[],
     ];
     assert.match(String(first!.last_seen_at), RFC3339_UTC);
-    assert.deepEqual(first, { ...listed, connected: true, last_seen_at: first!.last_seen_at });
+    assert.deepEqual(first, {
+      ...listed,
+      connected: true,
+      kind: "exclusive",
+      last_seen_at: first!.last_seen_at,
+    });
     assert.equal(second!.exe_id, other.exe_id);
     assert.equal(second!.connected, false);
     assert.deepEqual(rest, []);

@@ -41,9 +41,9 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
       const first = await add("--workspace", "ws_list");
       const second = await add("--workspace", "ws_list", "--default");
       const lines = done(await cli("executor", "list", "--workspace", "ws_list")).split("\n");
-      assert.match(lines[0]!, /^EXECUTOR +CONNECTED +DEFAULT +LAST SEEN +DESCRIPTION$/);
-      assert.match(lines[1]!, new RegExp(`^${first.exe_id} +no +no +never +n$`));
-      assert.match(lines[2]!, new RegExp(`^${second.exe_id} +no +yes +never +n$`));
+      assert.match(lines[0]!, /^EXECUTOR +CONNECTED +KIND +DEFAULT +LAST SEEN +DESCRIPTION$/);
+      assert.match(lines[1]!, new RegExp(`^${first.exe_id} +no +- +no +never +n$`));
+      assert.match(lines[2]!, new RegExp(`^${second.exe_id} +no +- +yes +never +n$`));
       assert.equal(lines.length, 4);
       assert.match(done(await cli("executor", "list", "--workspace", "ws_none")), /no executor/);
       assert.deepEqual(await list("ws_none"), []);

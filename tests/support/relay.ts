@@ -169,6 +169,11 @@ export async function claim(harness: Peer, machine: Peer, streamId: string): Pro
   }
 }
 
+/** A message whose field 1 holds the bytes: the body of a handshake, or a reset's reason. */
+export function withField1(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array([0x0a, ...varint(bytes.length), ...bytes]);
+}
+
 function varint(value: number): number[] {
   const bytes = [];
   while (value > 0x7f) {
