@@ -8,6 +8,8 @@
 export interface GatewayProcess extends AsyncDisposable {
   readonly url: string;
   readonly wsUrl: string;
+  /** The process of the task; the gateway is its child. */
+  readonly pid: number;
   /** From the start of the process to the first `GET /healthz` that answers 200, in milliseconds. */
   readonly startMs: number;
 }
@@ -51,6 +53,7 @@ export async function startGatewayProcess(
   return {
     url,
     wsUrl: url.replace("http", "ws"),
+    pid: child.pid,
     startMs: performance.now() - started,
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");

@@ -8,6 +8,7 @@
  */
 import { benchColdStart } from "./cold_start.ts";
 import { benchConnect } from "./connect.ts";
+import { benchRoundTrips } from "./round_trips.ts";
 import { databases } from "../tests/support/databases.ts";
 
 const postgresql = databases.find(({ name }) => name === "postgresql")!;
@@ -15,6 +16,7 @@ const database = postgresql.available ? await postgresql.create() : undefined;
 try {
   console.log(`deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores`);
   await benchConnect();
+  await benchRoundTrips();
   await benchColdStart(database?.options.databaseUrl);
 } finally {
   await database?.dispose();
