@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { configureSync, resetSync } from "@logtape/logtape";
+import { CapturedLogs } from "../support/logs.ts";
 import { runTurn } from "./support/codex.ts";
 import { PAIRS } from "./support/releases.ts";
 import { scenario } from "./support/rig.ts";
@@ -8,7 +8,7 @@ import { scenario } from "./support/rig.ts";
 /** Everything that the gateway in this process passes on, and all it logs. */
 class Tap implements Disposable {
   readonly #frames: Buffer[] = [];
-  readonly #lines: string[] = [];
+  readonly #logs = new CapturedLogs();
   readonly #send = WebSocket.prototype.send;
 
   constructor() {
@@ -19,19 +19,10 @@ class Tap implements Disposable {
       );
       send.call(this, data);
     };
-    const lines = this.#lines;
-    configureSync({
-      reset: true,
-      sinks: { lines: (record) => lines.push(JSON.stringify(record)) },
-      loggers: [
-        { category: "cxg", sinks: ["lines"], lowestLevel: "debug" },
-        { category: ["logtape", "meta"], sinks: [], lowestLevel: "error" },
-      ],
-    });
   }
 
   get counts(): { frames: number; lines: number } {
-    return { frames: this.#frames.length, lines: this.#lines.length };
+    return { frames: this.#frames.length, lines: this.#logs.records.length };
   }
 
   /** Where a text turns up: as it is, or in base64 whichever way its bytes fall. */
@@ -39,13 +30,14 @@ class Tap implements Disposable {
     const spellings = [text, ...[0, 1, 2].map((shift) => base64Core(text, shift))];
     return {
       frames: this.#frames.filter((frame) => spellings.some((s) => frame.includes(s))).length,
-      lines: this.#lines.filter((line) => spellings.some((s) => line.includes(s))).length,
+      lines: this.#logs.records.map((record) => JSON.stringify(record))
+        .filter((line) => spellings.some((s) => line.includes(s))).length,
     };
   }
 
   [Symbol.dispose](): void {
     WebSocket.prototype.send = this.#send;
-    resetSync();
+    this.#logs[Symbol.dispose]();
   }
 }
 

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { deriveTickets } from "../../src/auth/tickets.ts";
 import { untilConnected, untilGone } from "../support/exclusive.ts";
 import { forEachDatabase } from "../support/databases.ts";
 import {
   type CreatedExecutor,
   gatewayTest,
+  SECRETS,
   startGateway,
   type TestGateway,
 } from "../support/gateway.ts";
@@ -139,6 +141,33 @@ gatewayTest(
     assert.equal((await bridge(executor.exe_id, executorTicket)).status, 401);
   },
 );
+
+gatewayTest("a harness ticket and an authorization end by themselves", async (gateway) => {
+  const executor = await gateway.createExecutor();
+  const { exe_id } = executor;
+  await using _machine = await dialInAsNoise(gateway, executor);
+  const bundle = await connectOk(gateway, executor);
+  const { harness, keyAuthorization } = await deriveTickets(
+    new TextEncoder().encode(SECRETS.capToken),
+  );
+  const now = Math.floor(Date.now() / 1000);
+  const ticket = (await harness.open(new URL(bundle.url).searchParams.get("token")!))!;
+  assert.ok(ticket.exp - now <= 60, "a ticket is good for a minute");
+  const dial = async (exp: number) => {
+    const token = await harness.seal({ ...ticket, ticket_id: crypto.randomUUID(), exp });
+    return (await handshake(`${gateway.wsUrl}/bridge/${exe_id}?token=${token}`)).status;
+  };
+  assert.equal(await dial(now + 5), 101);
+  assert.equal(await dial(now - 1), 401);
+  const authorization = (await keyAuthorization.open(bundle.harness_key_authorization))!;
+  assert.ok(authorization.exp - now <= 60, "and so is an authorization");
+  const ask = async (exp: number) =>
+    await validate(gateway, executor, bundle, {
+      harness_key_authorization: await keyAuthorization.seal({ ...authorization, exp }),
+    });
+  assert.equal(await ask(now + 5), true);
+  assert.equal(await ask(now - 1), false);
+});
 
 gatewayTest("connect refuses as a bridge does, in the same order", async (gateway) => {
   const executor = await gateway.createExecutor();

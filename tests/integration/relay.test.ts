@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { untilGone } from "../support/exclusive.ts";
+import { CapturedLogs } from "../support/logs.ts";
 import { gatewayTest } from "../support/gateway.ts";
 import {
   claim,
@@ -10,7 +11,9 @@ import {
   parseFrame,
   resetReason,
 } from "../support/relay.ts";
-import { connect, handshake, type Peer } from "../support/websocket.ts";
+import { connect, handshake, type Peer, until } from "../support/websocket.ts";
+
+const DISCONNECTED = "executor disconnected";
 
 gatewayTest("many bridges share one executor, each with its own streams", async (gateway) => {
   const executor = await gateway.createExecutor();
@@ -69,8 +72,9 @@ gatewayTest("a bridge may use only what it has claimed", async (gateway) => {
 });
 
 gatewayTest(
-  "what cannot be routed is dropped, and the other streams do not notice",
+  "what cannot be routed is dropped and counted, and the other streams do not notice",
   async (gateway) => {
+    using logs = new CapturedLogs();
     const executor = await gateway.createExecutor();
     await using machine = await dialInAsRelay(gateway, executor);
     await using harness = await openRelayBridge(gateway, executor.exe_id);
@@ -98,6 +102,14 @@ gatewayTest(
     await assertUp(harness, machine, "stream-1");
     await assertUp(other, machine, "stream-2");
     await assertUp(other, machine, id128);
+    machine.close();
+    await until("the executor's end is logged", () => logs.fieldsOf(DISCONNECTED) !== undefined);
+    assert.deepEqual(logs.fieldsOf(DISCONNECTED)!.dropped_frames, {
+      text_frame: 2,
+      malformed: 2 * 3,
+      bad_version: 2 * 3,
+      bad_stream_id: 2 * 4,
+    });
   },
 );
 

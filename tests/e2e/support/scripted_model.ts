@@ -15,6 +15,12 @@ if (command === "") {
   Deno.exit(2);
 }
 
+function farewell(output: string | undefined): string {
+  return output === undefined
+    ? "codex offered no tool to run a command with: is the executor connected?"
+    : `It printed:\n${output}`;
+}
+
 let turn: ScriptedTurn;
 Deno.serve({
   hostname: "127.0.0.1",
@@ -22,11 +28,11 @@ Deno.serve({
   onListen: () =>
     console.log(`a scripted model listens; point codex at it with
 
-  -c model_provider=scripted -c 'model_providers.scripted={name="scripted",base_url="http://127.0.0.1:${PORT}/v1",wire_api="responses"}'`),
+  -c model=gpt-5.1-codex -c model_provider=scripted -c 'model_providers.scripted={name="scripted",base_url="http://127.0.0.1:${PORT}/v1",wire_api="responses"}'`),
 }, async (httpRequest) => {
   const request = await readResponsesRequest(httpRequest);
   if (request === undefined) return new Response(null, { status: 404 });
   const begins = !request.input?.some(({ type }) => type === "function_call_output");
-  if (begins) turn = scriptTurn([command], ([result]) => `It printed:\n${result?.output}`);
+  if (begins) turn = scriptTurn([command], ([result]) => farewell(result?.output));
   return turn.answer(request);
 });

@@ -1,0 +1,26 @@
+import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
+
+/** What the gateway in this process logs, while it is held. */
+export class CapturedLogs implements Disposable {
+  readonly records: LogRecord[] = [];
+
+  constructor() {
+    configureSync({
+      reset: true,
+      sinks: { records: (record) => this.records.push(record) },
+      loggers: [
+        { category: "cxg", sinks: ["records"], lowestLevel: "debug" },
+        { category: ["logtape", "meta"], sinks: [], lowestLevel: "error" },
+      ],
+    });
+  }
+
+  /** The fields of the first record with this message, if there is one. */
+  fieldsOf(message: string): Record<string, unknown> | undefined {
+    return this.records.find((record) => record.message.join("") === message)?.properties;
+  }
+
+  [Symbol.dispose](): void {
+    resetSync();
+  }
+}
