@@ -5,17 +5,18 @@ import type { Config } from "./config.ts";
 import { dispatch } from "./dispatch.ts";
 import { LastSeen } from "./last_seen.ts";
 import { log } from "./logging.ts";
+import { Revocations } from "./revocations.ts";
 import type { Services } from "./services.ts";
 import { Store } from "./store/store.ts";
 import { ConnRegistry } from "./switchboard/conn_registry.ts";
 import { GATEWAY_STOPPING, REMOVED } from "./switchboard/endings.ts";
 import type { ExecutorLink } from "./switchboard/executor_link.ts";
-import { RevokedSet } from "./switchboard/revoked_set.ts";
+import { LiveTurns } from "./switchboard/live_turns.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
 import { within } from "./within.ts";
 
-/** How often expired revocations are forgotten, in milliseconds. */
-const PRUNE_MS = 60_000;
+/** How many revoked turns are held in memory; the package page says about 10,000. */
+const MAX_REVOKED = 10_000;
 
 /** How long peers have to answer the close frame of a stopping gateway, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 4_000;
@@ -48,13 +49,14 @@ export class Server {
   /**
    * Opens the store and starts to serve.
    *
-   * @param limits what tests make smaller: how many bcrypt checks may wait
+   * @param limits what tests make smaller: how many bcrypt checks may wait, and how many revoked
+   * turns memory holds
    * @throws {ListenError} when the address is taken or not this machine's
    * @throws what {@linkcode Store.open} throws when the database cannot be used
    */
   static async start(
     config: Config,
-    limits: { maxWaitingChecks?: number } = {},
+    limits: { maxWaitingChecks?: number; maxRevokedInMemory?: number } = {},
   ): Promise<Server> {
     const registrationTokens = new RegistrationTokens({ maxWaiting: limits.maxWaitingChecks });
     let store: Store | undefined;
@@ -66,7 +68,8 @@ export class Server {
         config,
         store,
         registry,
-        revoked: new RevokedSet(),
+        revocations: await Revocations.load(store, limits.maxRevokedInMemory ?? MAX_REVOKED),
+        liveTurns: new LiveTurns(),
         registrationTokens,
         tickets: await deriveTickets(config.capTokenHmacSecret),
         usedTickets: new SingleUse(),
@@ -76,7 +79,7 @@ export class Server {
         stopping: stop.signal,
       };
       const http = listen(services);
-      services.revoked.startPruner(stop.signal, PRUNE_MS);
+      services.revocations.startPruner(stop.signal);
       services.lastSeen.startHeartbeat(() => registry.connectedIds(), stop.signal);
       return new Server(services, http, stop);
     } catch (error) {

@@ -3,10 +3,11 @@ import type { SingleUse } from "./auth/single_use.ts";
 import type { Tickets } from "./auth/tickets.ts";
 import type { Config } from "./config.ts";
 import type { LastSeen } from "./last_seen.ts";
+import type { Revocations } from "./revocations.ts";
 import type { Store } from "./store/store.ts";
 import type { ConnRegistry } from "./switchboard/conn_registry.ts";
 import type { ExecutorLink } from "./switchboard/executor_link.ts";
-import type { RevokedSet } from "./switchboard/revoked_set.ts";
+import type { LiveTurns } from "./switchboard/live_turns.ts";
 import type { OpenSockets } from "./switchboard/sockets.ts";
 
 /** What the server owns and its handlers use. */
@@ -14,7 +15,8 @@ export interface Services {
   readonly config: Config;
   readonly store: Store;
   readonly registry: ConnRegistry<ExecutorLink>;
-  readonly revoked: RevokedSet;
+  readonly revocations: Revocations;
+  readonly liveTurns: LiveTurns;
   readonly registrationTokens: RegistrationTokens;
   readonly tickets: Tickets;
   /** The harness tickets that have opened their bridge. */

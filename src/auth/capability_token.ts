@@ -149,9 +149,10 @@ function decodeObject(part: string, name: string): Record<string, unknown> {
 function checkClaims(fields: Record<string, unknown>): CapPayload {
   // A minter may leave out what the gateway does not decide by, as the Go original allows.
   const { turn_id, workspace_id = "", exe_ids, iat = 0, exp } = fields;
-  // Revocation is by turn: a token without one could never be revoked.
-  if (typeof turn_id !== "string" || turn_id === "") {
-    throw new MalformedTokenError("turn_id must be a non-empty string");
+  // Revocation is by turn: a token without one, or with one that the store could not keep, could never
+  // be revoked.
+  if (typeof turn_id !== "string" || !/^[^\0]+$/.test(turn_id) || !turn_id.isWellFormed()) {
+    throw new MalformedTokenError("turn_id must be a non-empty text");
   }
   if (typeof workspace_id !== "string") {
     throw new MalformedTokenError("workspace_id must be a string");

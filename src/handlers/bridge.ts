@@ -1,7 +1,8 @@
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
+import { HARNESS_LOST } from "../switchboard/endings.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
-import { refuseRevoked, requireCapability } from "./capability_auth.ts";
+import { refuseRevoked, requireCapability, turnRevoked } from "./capability_auth.ts";
 import {
   HttpError,
   type RequestContext,
@@ -32,7 +33,7 @@ export async function bridge(services: Services, context: RequestContext): Promi
   const link = await locateExecutor(services, exeId, req.signal);
   if (link === undefined) throw unavailable(`executor ${exeId} is not connected`);
   // The wait may have been long enough for the turn to be revoked meanwhile.
-  refuseRevoked(services, caller.turn_id);
+  if (services.revocations.isKnown(caller.turn_id)) throw turnRevoked();
   requireFit(link, context, caller);
   requireAdmission(link, caller.turn_id);
   return join(services, context, link, caller);
@@ -52,7 +53,7 @@ async function authorize(
   if (ticket === undefined) throw unauthorized("bad ticket signature");
   if (ticket.exp < Date.now() / 1000) throw unauthorized("the ticket expired");
   if (ticket.exe_id !== exeId) throw new HttpError(403, "the ticket is for another executor");
-  refuseRevoked(services, ticket.turn_id);
+  await refuseRevoked(services, ticket.turn_id);
   const { turn_id, workspace_id, ticket_id: id, exp, registration_id: registrationId } = ticket;
   return { turn_id, workspace_id, ticket: { id, exp, registrationId } };
 }
@@ -88,7 +89,7 @@ function join(
   link: ExecutorLink,
   { turn_id, workspace_id, ticket }: Caller,
 ): Response {
-  const { registry, usedTickets } = services;
+  const { registry, usedTickets, liveTurns } = services;
   const { exeId } = link;
   const holder = {};
   if (link.kind === "exclusive" && !registry.acquireBridge(exeId, holder)) {
@@ -107,15 +108,17 @@ function join(
   const fields = { exe_id: exeId, turn_id, workspace_id, remote };
   return upgrade(services, req, (harness) => {
     // A harness that goes before the answer reaches it gets no event at all, not even a close.
-    const timer = setTimeout(() => endBridge(), OPEN_TIMEOUT_MS);
+    const timer = setTimeout(() => endBridge(HARNESS_LOST), OPEN_TIMEOUT_MS);
     harness.addEventListener("open", () => {
       clearTimeout(timer);
       log.info("bridge opened", fields);
     }, { once: true });
     const endBridge = link.join(turn_id, harness, () => {
       clearTimeout(timer);
+      liveTurns.remove(turn_id, endBridge);
       registry.releaseBridge(exeId, holder);
       log.info("bridge ended", fields);
     });
+    liveTurns.add(turn_id, endBridge);
   });
 }

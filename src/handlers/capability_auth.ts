@@ -29,11 +29,16 @@ export async function requireCapability(
   if (!cap.allowsExeId(exeId)) {
     throw new HttpError(403, `the capability token does not allow executor ${exeId}`);
   }
-  refuseRevoked(services, cap.turn_id);
+  await refuseRevoked(services, cap.turn_id);
   return cap;
 }
 
 /** @throws {HttpError} 401 when the turn was revoked */
-export function refuseRevoked({ revoked }: Services, turnId: string): void {
-  if (revoked.contains(turnId)) throw unauthorized("the turn was revoked");
+export async function refuseRevoked({ revocations }: Services, turnId: string): Promise<void> {
+  if (await revocations.isRevoked(turnId)) throw turnRevoked();
+}
+
+/** The refusal of a revoked turn. */
+export function turnRevoked(): HttpError {
+  return unauthorized("the turn was revoked");
 }

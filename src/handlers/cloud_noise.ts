@@ -33,7 +33,7 @@ export async function connectHarness(
   const harnessKey = requiredObject(await readJsonObject(req), "harness_public_key");
   const link = await locateExecutor(services, exe_id, req.signal);
   if (link === undefined) throw unavailable(`executor ${exe_id} is not connected`);
-  refuseRevoked(services, turn_id);
+  await refuseRevoked(services, turn_id);
   const registration = await services.store.getRegistration(exe_id);
   if (link.kind !== "noise" || registration?.kind !== "noise") {
     throw new HttpError(
@@ -84,7 +84,7 @@ export async function validateHarnessKey(
 
 /** Why the harness that the body names may not reach the executor; `undefined` when it may. */
 async function findRefusal(
-  { store, tickets, revoked }: Services,
+  { store, tickets, revocations }: Services,
   exeId: string,
   body: JsonObject,
 ): Promise<string | undefined> {
@@ -103,6 +103,6 @@ async function findRefusal(
   if (authorization.key_digest !== await publicKeyDigest(harness_public_key ?? null)) {
     return "for another key";
   }
-  if (revoked.contains(authorization.turn_id)) return "its turn was revoked";
+  if (await revocations.isRevoked(authorization.turn_id)) return "its turn was revoked";
   return undefined;
 }

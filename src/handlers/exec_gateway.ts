@@ -1,5 +1,6 @@
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
+import { TURN_REVOKED } from "../switchboard/endings.ts";
 import { checkId, readJsonObject, requiredText } from "./body.ts";
 import { HttpError, noContent, type RequestContext } from "./http.ts";
 
@@ -17,21 +18,18 @@ export async function connectedExecutors(
   );
 }
 
-/** `POST /api/exec-gateway/revoke-turn`: the turn's tokens are good no more. */
+/** `POST /api/exec-gateway/revoke-turn`: the turn's tokens are good no more, and its bridges end. */
 export async function revokeTurn(
-  { revoked }: Services,
+  { revocations, liveTurns }: Services,
   { req }: RequestContext,
 ): Promise<Response> {
   const body = await readJsonObject(req);
   const turnId = requiredText(body, "turn_id", 1024);
   const exp = body.exp ?? Math.floor(Date.now() / 1000) + DEFAULT_REVOCATION_S;
   if (!Number.isSafeInteger(exp)) throw new HttpError(400, "exp must be whole unix seconds");
-  const evictedLive = revoked.add(turnId, exp as number);
-  log.info("turn revoked", { turn_id: turnId, exp });
-  if (evictedLive) {
-    log.warn("the revoked set is full: a turn revoked earlier is no longer refused", {
-      size: revoked.size,
-    });
-  }
+  const kept = revocations.revoke(turnId, exp as number);
+  const ended = liveTurns.end(turnId, TURN_REVOKED);
+  log.info("turn revoked", { turn_id: turnId, exp, bridges_ended: ended });
+  await kept;
   return noContent();
 }

@@ -6,6 +6,7 @@
 
 import init from "../../migrations/001_init.sql" with { type: "text" };
 import noiseRegistrations from "../../migrations/002_noise_registrations.sql" with { type: "text" };
+import revokedTurns from "../../migrations/003_revoked_turns.sql" with { type: "text" };
 
 /** One step of the schema. */
 export interface Migration {
@@ -19,4 +20,5 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { version: 1, file: "001_init.sql", sql: init },
   { version: 2, file: "002_noise_registrations.sql", sql: noiseRegistrations },
+  { version: 3, file: "003_revoked_turns.sql", sql: revokedTurns },
 ];

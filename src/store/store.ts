@@ -230,6 +230,41 @@ export class Store {
     };
   }
 
+  /** Keeps that a turn was revoked until `exp`, in unix seconds; never sooner than it was kept for. */
+  async revokeTurn(turnId: string, exp: number): Promise<void> {
+    await this.#query(
+      `INSERT INTO revoked_turns (turn_id, exp) VALUES ($1::text, $2::bigint)
+       ON CONFLICT (turn_id) DO UPDATE
+       SET exp = greatest(revoked_turns.exp, excluded.exp), revoked_at = now()`,
+      [turnId, exp],
+    );
+  }
+
+  /** Whether the turn was revoked, and is still. */
+  async isTurnRevoked(turnId: string): Promise<boolean> {
+    const rows = await this.#query(
+      `SELECT 1 FROM revoked_turns
+       WHERE turn_id = $1::text AND exp >= floor(extract(epoch FROM now()))`,
+      [turnId],
+    );
+    return rows.length > 0;
+  }
+
+  /** The turns that are revoked now, those revoked last first, at most `limit` of them. */
+  async revokedTurns(limit: number): Promise<{ turn_id: string; exp: number }[]> {
+    return await this.#query(
+      `SELECT turn_id, exp::float8 AS exp FROM revoked_turns
+       WHERE exp >= floor(extract(epoch FROM now()))
+       ORDER BY revoked_at DESC LIMIT $1::int`,
+      [limit],
+    );
+  }
+
+  /** Forgets the revocations whose time is over. */
+  async pruneRevokedTurns(): Promise<void> {
+    await this.#query("DELETE FROM revoked_turns WHERE exp < floor(extract(epoch FROM now()))", []);
+  }
+
   /** Returns when the database has answered. */
   async ping(): Promise<void> {
     await this.#query("SELECT 1", []);

@@ -44,6 +44,9 @@ export const TOO_MANY_HANDSHAKES: Ending = {
   reason: "too many failed handshakes of this turn",
 };
 
+/** To a harness: its turn was revoked. */
+export const TURN_REVOKED: Ending = { code: 1008, reason: "the turn was revoked" };
+
 /** To a harness: a frame was larger than its kind of executor takes. */
 export const FRAME_TOO_LARGE: Ending = { code: 1009, reason: "frame over 256 KiB" };
 

@@ -1,6 +1,7 @@
 import { Drops } from "./drops.ts";
 import { BRIDGE_ENDED, type Ending, EXECUTOR_GONE, HARNESS_LOST } from "./endings.ts";
 import type { ExecutorLink } from "./executor_link.ts";
+import type { EndBridge } from "./live_turns.ts";
 import { closeSocket } from "./sockets.ts";
 
 interface Bridge {
@@ -75,9 +76,9 @@ export class ExclusiveLink implements ExecutorLink {
    *
    * @param harness its websocket, just upgraded, with `binaryType` "arraybuffer"
    * @param onEnd called once when the bridge is over, before any socket is closed
-   * @returns ends the bridge as if the harness had gone
+   * @returns ends the bridge, from the gateway's side
    */
-  join(_turnId: string, harness: WebSocket, onEnd: () => void): () => void {
+  join(_turnId: string, harness: WebSocket, onEnd: () => void): EndBridge {
     const executor = this.#executor;
     const bridge: Bridge = { harness, onEnd, carriedText: false };
     this.#bridge = bridge;
@@ -90,15 +91,15 @@ export class ExclusiveLink implements ExecutorLink {
       if (typeof data === "string") bridge.carriedText = true;
       executor.send(data);
     };
-    const harnessGone = (ending: Ending) => {
+    const end = (ending: Ending, harnessEnding?: Ending) => {
       if (this.#bridge !== bridge) return;
-      this.#endBridge();
+      this.#endBridge(harnessEnding);
       if (!bridge.carriedText) return;
       this.#leave();
       closeSocket(executor, ending);
     };
-    harness.onclose = ({ wasClean }) => harnessGone(wasClean ? BRIDGE_ENDED : HARNESS_LOST);
-    return () => harnessGone(HARNESS_LOST);
+    harness.onclose = ({ wasClean }) => end(wasClean ? BRIDGE_ENDED : HARNESS_LOST);
+    return (ending) => end(BRIDGE_ENDED, ending);
   }
 
   close(executor: Ending, harness: Ending): void {

@@ -1,6 +1,7 @@
 import type { ExecutorKind } from "../model.ts";
 import type { Drops } from "./drops.ts";
 import type { Ending } from "./endings.ts";
+import type { EndBridge } from "./live_turns.ts";
 
 /** An executor's live connection, as the registry holds it. */
 export interface ExecutorLink {
@@ -22,9 +23,9 @@ export interface ExecutorLink {
    * @param turnId on whose behalf
    * @param harness its websocket, just upgraded, with `binaryType` "arraybuffer"
    * @param onEnd called once when the bridge is over, before any socket is closed
-   * @returns ends the bridge as if the harness had gone
+   * @returns ends the bridge, from the gateway's side
    */
-  join(turnId: string, harness: WebSocket, onEnd: () => void): () => void;
+  join(turnId: string, harness: WebSocket, onEnd: () => void): EndBridge;
 
   /**
    * Ends its bridges and closes its socket.

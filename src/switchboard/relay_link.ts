@@ -12,6 +12,7 @@ import {
 } from "./endings.ts";
 import type { ExecutorLink } from "./executor_link.ts";
 import { HandshakeGate } from "./handshake_gate.ts";
+import type { EndBridge } from "./live_turns.ts";
 import { Body, type FrameHeader, readFrame, resetFrame } from "./relay_frame.ts";
 import { closeSocket } from "./sockets.ts";
 
@@ -92,7 +93,7 @@ export class RelayLink implements ExecutorLink {
     return this.#gate?.admits(turnId) ?? true;
   }
 
-  join(turnId: string, harness: WebSocket, onEnd: () => void): () => void {
+  join(turnId: string, harness: WebSocket, onEnd: () => void): EndBridge {
     const bridge: Bridge = { turnId, harness, onEnd, streams: new Set(), ended: false };
     this.#bridges.add(bridge);
     harness.onopen = () => {
@@ -102,7 +103,7 @@ export class RelayLink implements ExecutorLink {
       if (!bridge.ended) this.#fromHarness(bridge, data);
     };
     harness.onclose = () => this.#endBridge(bridge);
-    return () => this.#endBridge(bridge);
+    return (ending) => this.#endBridge(bridge, ending);
   }
 
   close(executor: Ending, harness: Ending): void {

@@ -96,7 +96,10 @@ export class TestGateway implements AsyncDisposable {
 }
 
 /** What a test may want otherwise. */
-export type GatewayOptions = Partial<Config> & { maxWaitingChecks?: number };
+export type GatewayOptions = Partial<Config> & {
+  maxWaitingChecks?: number;
+  maxRevokedInMemory?: number;
+};
 
 /**
  * Starts a gateway on a database.
@@ -105,7 +108,7 @@ export type GatewayOptions = Partial<Config> & { maxWaitingChecks?: number };
  */
 export async function startGateway(
   store: StoreOptions,
-  { maxWaitingChecks, ...config }: GatewayOptions = {},
+  { maxWaitingChecks, maxRevokedInMemory, ...config }: GatewayOptions = {},
 ): Promise<TestGateway> {
   return new TestGateway(
     await Server.start({
@@ -118,7 +121,7 @@ export async function startGateway(
       maxStreams: 128,
       ...store,
       ...config,
-    }, { maxWaitingChecks }),
+    }, { maxWaitingChecks, maxRevokedInMemory }),
   );
 }
 

@@ -1,0 +1,83 @@
+import { log } from "./logging.ts";
+import type { Store } from "./store/store.ts";
+import { RevokedSet } from "./switchboard/revoked_set.ts";
+
+/** How often expired revocations are forgotten, in milliseconds. */
+const PRUNE_MS = 60_000;
+
+/** What revocations need of the store. */
+type RevokedTurns = Pick<
+  Store,
+  "revokeTurn" | "isTurnRevoked" | "revokedTurns" | "pruneRevokedTurns"
+>;
+
+/**
+ * The turns that were revoked: in memory, where a bridge is judged without a query, and in the store,
+ * which outlives the process and keeps those that memory has no room for.
+ */
+export class Revocations {
+  readonly #store: RevokedTurns;
+  readonly #set: RevokedSet;
+  /** Whether memory has every revocation that is in force. */
+  #complete: boolean;
+
+  private constructor(store: RevokedTurns, set: RevokedSet, complete: boolean) {
+    this.#store = store;
+    this.#set = set;
+    this.#complete = complete;
+  }
+
+  /**
+   * Loads those in force from the store.
+   *
+   * @param capacity how many memory holds at most
+   */
+  static async load(store: RevokedTurns, capacity: number): Promise<Revocations> {
+    const newestFirst = await store.revokedTurns(capacity + 1);
+    const set = new RevokedSet(capacity);
+    for (const { turn_id, exp } of newestFirst.slice(0, capacity).reverse()) set.add(turn_id, exp);
+    return new Revocations(store, set, newestFirst.length <= capacity);
+  }
+
+  /**
+   * Revokes a turn. It is refused from the call on; resolves when the store has it too.
+   *
+   * @param exp until when, in unix seconds
+   */
+  async revoke(turnId: string, exp: number): Promise<void> {
+    if (this.#set.add(turnId, exp) && this.#complete) {
+      this.#complete = false;
+      log.warn("memory has no room for every revoked turn: the store is asked from now on", {
+        size: this.#set.size,
+      });
+    }
+    await this.#store.revokeTurn(turnId, exp);
+  }
+
+  /** Whether memory knows that the turn was revoked; that it does not may mean nothing. */
+  isKnown(turnId: string): boolean {
+    return this.#set.contains(turnId);
+  }
+
+  /** Whether the turn was revoked. */
+  async isRevoked(turnId: string): Promise<boolean> {
+    if (this.#set.contains(turnId)) return true;
+    return !this.#complete && await this.#store.isTurnRevoked(turnId);
+  }
+
+  /** Forgets what has expired, at an interval, until `stop` is aborted. */
+  startPruner(stop: AbortSignal): void {
+    this.#set.startPruner(stop, PRUNE_MS);
+    const timer = setInterval(() => this.#pruneStore(), PRUNE_MS);
+    Deno.unrefTimer(timer);
+    stop.addEventListener("abort", () => clearInterval(timer), { once: true });
+  }
+
+  async #pruneStore(): Promise<void> {
+    try {
+      await this.#store.pruneRevokedTurns();
+    } catch (error) {
+      log.warn("could not forget expired revocations", { error: `${error}` });
+    }
+  }
+}
