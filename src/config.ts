@@ -10,6 +10,8 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 
 const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
+const MIB = 1024 * 1024;
+
 /** Where data is kept when nothing else is said. */
 export const DEFAULT_DATA_DIR = "./data";
 
@@ -33,6 +35,10 @@ export interface Config {
   publicWsBaseUrl?: string;
   /** How many streams the bridges of one executor may hold together. */
   maxStreams: number;
+  /** The most that may wait to be sent on a websocket, in bytes. */
+  maxBufferedBytes: number;
+  /** The largest frame that is passed on, in bytes. */
+  maxFrameBytes: number;
   logLevel: LogLevel;
 }
 
@@ -75,7 +81,9 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   const dataDir = read("CXG_DATA_DIR") ?? DEFAULT_DATA_DIR;
   const databaseUrl = check("CXG_DATABASE_URL", undefined, parseDatabaseUrl);
   const publicWsBaseUrl = check("CXG_PUBLIC_WS_BASE_URL", undefined, parseWsBaseUrl);
-  const maxStreams = check("CXG_MAX_STREAMS", 128, parseMaxStreams);
+  const maxStreams = check("CXG_MAX_STREAMS", 128, parseCount);
+  const maxBufferedBytes = check("CXG_MAX_BUFFERED", 16 * MIB, parseCount);
+  const maxFrameBytes = check("CXG_MAX_FRAME", 64 * MIB, parseCount);
   const logLevel = check("CXG_LOG_LEVEL", "info", parseLogLevel);
   let capTokenHmacSecret = read("CXG_CAPTOKEN_HMAC_SECRET");
   let agentserverInternalSecret = read("CXG_AGENTSERVER_INTERNAL_SECRET");
@@ -105,6 +113,8 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     internalSharedSecret: internalSharedSecret ?? agentserverInternalSecret,
     publicWsBaseUrl,
     maxStreams,
+    maxBufferedBytes,
+    maxFrameBytes,
     logLevel,
   };
 }
@@ -140,10 +150,10 @@ function parseWsBaseUrl(text: string): string | Problem {
     : new Problem("must be a ws:// or wss:// URL without credentials, query or fragment");
 }
 
-function parseMaxStreams(text: string): number | Problem {
-  return /^[1-9]\d{0,5}$/.test(text)
+function parseCount(text: string): number | Problem {
+  return /^[1-9]\d{0,9}$/.test(text)
     ? Number(text)
-    : new Problem("must be a whole number from 1 to 999999");
+    : new Problem("must be a whole number from 1 to 9999999999");
 }
 
 function parseLogLevel(text: string): LogLevel | Problem {

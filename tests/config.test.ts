@@ -43,6 +43,8 @@ Deno.test("with nothing set but the secrets, the documented defaults hold", () =
     internalSharedSecret: "agentserver secret",
     publicWsBaseUrl: undefined,
     maxStreams: 128,
+    maxBufferedBytes: 16 * 1024 * 1024,
+    maxFrameBytes: 64 * 1024 * 1024,
     logLevel: "info",
   });
 });
@@ -58,6 +60,8 @@ Deno.test("each variable sets its field", () => {
     CXG_INTERNAL_SHARED_SECRET: "two",
     CXG_PUBLIC_WS_BASE_URL: "wss://gateway.example:443",
     CXG_MAX_STREAMS: "7",
+    CXG_MAX_BUFFERED: "8",
+    CXG_MAX_FRAME: "9",
     CXG_LOG_LEVEL: "debug",
   });
   assert.deepEqual(config, {
@@ -70,13 +74,17 @@ Deno.test("each variable sets its field", () => {
     internalSharedSecret: "two",
     publicWsBaseUrl: "wss://gateway.example:443",
     maxStreams: 7,
+    maxBufferedBytes: 8,
+    maxFrameBytes: 9,
     logLevel: "debug",
   });
 });
 
-Deno.test("a limit of streams is a whole number of at least 1", () => {
-  for (const bad of ["0", "-1", "1.5", "many", "1e3", "10000000", " 5"]) {
-    assert.deepEqual(blamed({ ...SECRETS, CXG_MAX_STREAMS: bad }), ["CXG_MAX_STREAMS"], bad);
+Deno.test("a limit is a whole number of at least 1", () => {
+  for (const name of ["CXG_MAX_STREAMS", "CXG_MAX_BUFFERED", "CXG_MAX_FRAME"]) {
+    for (const bad of ["0", "-1", "1.5", "many", "1e3", "10000000000", " 5"]) {
+      assert.deepEqual(blamed({ ...SECRETS, [name]: bad }), [name], bad);
+    }
   }
 });
 

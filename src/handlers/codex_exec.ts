@@ -8,9 +8,6 @@ import { RelayLink } from "../switchboard/relay_link.ts";
 import { HttpError, type RequestContext, socketCredential, unauthorized } from "./http.ts";
 import { requireWebSocket, upgrade } from "./upgrade.ts";
 
-/** The largest websocket message that a Noise endpoint takes, in bytes (protocol.md section 5). */
-const MAX_NOISE_FRAME_BYTES = 256 * 1024;
-
 /** How an executor's socket came: what it is, and by which registration. */
 interface Origin {
   readonly kind: ExecutorKind;
@@ -72,21 +69,14 @@ function connect(
 }
 
 function makeLink(
-  { config: { maxStreams } }: Services,
+  { config: { maxStreams, maxBufferedBytes, maxFrameBytes } }: Services,
   exeId: string,
   { kind, registrationId }: Origin,
   socket: WebSocket,
   onLeave: () => void,
 ): ExecutorLink {
-  if (kind === "exclusive" || registrationId === undefined) {
-    return new ExclusiveLink(exeId, registrationId, socket, onLeave);
-  }
-  const maxFrameBytes = kind === "noise" ? MAX_NOISE_FRAME_BYTES : Infinity;
-  return new RelayLink(
-    exeId,
-    { kind, registrationId },
-    { maxStreams, maxFrameBytes },
-    socket,
-    onLeave,
-  );
+  const limits = { maxStreams, maxBufferedBytes, maxFrameBytes };
+  return kind === "exclusive" || registrationId === undefined
+    ? new ExclusiveLink(exeId, registrationId, limits, socket, onLeave)
+    : new RelayLink(exeId, { kind, registrationId }, limits, socket, onLeave);
 }

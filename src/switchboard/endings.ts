@@ -47,8 +47,23 @@ export const TOO_MANY_HANDSHAKES: Ending = {
 /** To a harness: its turn was revoked. */
 export const TURN_REVOKED: Ending = { code: 1008, reason: "the turn was revoked" };
 
-/** To a harness: a frame was larger than its kind of executor takes. */
-export const FRAME_TOO_LARGE: Ending = { code: 1009, reason: "frame over 256 KiB" };
+/** To a harness: a frame was larger than a Noise endpoint takes. */
+export const NOISE_FRAME_TOO_LARGE: Ending = { code: 1009, reason: "frame over 256 KiB" };
+
+/** To whoever sent it: a frame was larger than the gateway passes on. */
+export const FRAME_TOO_LARGE: Ending = { code: 1009, reason: "frame too large" };
+
+/** To a harness: its executor sent a frame that was too large. */
+export const EXECUTOR_FRAME_TOO_LARGE: Ending = {
+  code: 1009,
+  reason: "the executor sent a frame that is too large",
+};
+
+/** To a peer: more waits to be sent to it than the gateway holds. Dial again. */
+export const TOO_SLOW: Ending = { code: 1013, reason: "reading too slowly" };
+
+/** To a harness: its executor was closed because it read too slowly. */
+export const EXECUTOR_TOO_SLOW: Ending = { code: 1013, reason: "the executor reads too slowly" };
 
 /** To a harness that sent text: the executor speaks relay frames. */
 export const NEEDS_RELAY_HARNESS: Ending = {

@@ -1,12 +1,23 @@
 import { Drops } from "./drops.ts";
-import { BRIDGE_ENDED, type Ending, EXECUTOR_GONE, HARNESS_LOST } from "./endings.ts";
+import {
+  BRIDGE_ENDED,
+  type Ending,
+  EXECUTOR_FRAME_TOO_LARGE,
+  EXECUTOR_GONE,
+  EXECUTOR_TOO_SLOW,
+  FRAME_TOO_LARGE,
+  HARNESS_LOST,
+  TOO_SLOW,
+} from "./endings.ts";
 import type { ExecutorLink } from "./executor_link.ts";
+import { isTooLarge, type LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
 import { closeSocket } from "./sockets.ts";
 
 interface Bridge {
   readonly harness: WebSocket;
   readonly onEnd: () => void;
+  readonly end: EndBridge;
   carriedText: boolean;
 }
 
@@ -19,6 +30,7 @@ interface Bridge {
  * - The harness goes: the executor is closed if the bridge carried text, because a text executor
  *   serves one JSON-RPC session a websocket and would refuse the next turn's `initialize`. One whose
  *   bridge carried only binary frames, or none, keeps its socket for the next bridge.
+ * - Either reads so slowly that too much waits to be sent to it: that one is closed.
  * - The executor goes, is replaced or removed, or the gateway stops: the harness is closed.
  *
  * Frames that come while no bridge is up are dropped and counted, never kept for the next turn.
@@ -29,6 +41,7 @@ export class ExclusiveLink implements ExecutorLink {
   readonly registrationId: string | undefined;
   readonly drops = new Drops();
 
+  readonly #limits: LinkLimits;
   readonly #executor: WebSocket;
   readonly #onLeave: () => void;
   #left = false;
@@ -45,11 +58,13 @@ export class ExclusiveLink implements ExecutorLink {
   constructor(
     exeId: string,
     registrationId: string | undefined,
+    limits: LinkLimits,
     executor: WebSocket,
     onLeave: () => void,
   ) {
     this.exeId = exeId;
     this.registrationId = registrationId;
+    this.#limits = limits;
     this.#executor = executor;
     this.#onLeave = onLeave;
     executor.onmessage = ({ data }) => {
@@ -58,6 +73,10 @@ export class ExclusiveLink implements ExecutorLink {
         this.drops.count("no_bridge");
         return;
       }
+      if (isTooLarge(data, limits.maxFrameBytes)) {
+        return this.close(FRAME_TOO_LARGE, EXECUTOR_FRAME_TOO_LARGE);
+      }
+      if (bridge.harness.bufferedAmount > limits.maxBufferedBytes) return bridge.end(TOO_SLOW);
       if (typeof data === "string") bridge.carriedText = true;
       bridge.harness.send(data);
     };
@@ -80,17 +99,6 @@ export class ExclusiveLink implements ExecutorLink {
    */
   join(_turnId: string, harness: WebSocket, onEnd: () => void): EndBridge {
     const executor = this.#executor;
-    const bridge: Bridge = { harness, onEnd, carriedText: false };
-    this.#bridge = bridge;
-    harness.onopen = () => {
-      if (this.#bridge === bridge) this.#open = bridge;
-      else closeSocket(harness, EXECUTOR_GONE);
-    };
-    harness.onmessage = ({ data }) => {
-      if (this.#open !== bridge) return;
-      if (typeof data === "string") bridge.carriedText = true;
-      executor.send(data);
-    };
     const end = (ending: Ending, harnessEnding?: Ending) => {
       if (this.#bridge !== bridge) return;
       this.#endBridge(harnessEnding);
@@ -98,8 +106,29 @@ export class ExclusiveLink implements ExecutorLink {
       this.#leave();
       closeSocket(executor, ending);
     };
+    const bridge: Bridge = {
+      harness,
+      onEnd,
+      end: (ending) => end(BRIDGE_ENDED, ending),
+      carriedText: false,
+    };
+    this.#bridge = bridge;
+    harness.onopen = () => {
+      if (this.#bridge === bridge) this.#open = bridge;
+      else closeSocket(harness, EXECUTOR_GONE);
+    };
+    harness.onmessage = ({ data }) => {
+      if (this.#open !== bridge) return;
+      const { maxFrameBytes, maxBufferedBytes } = this.#limits;
+      if (isTooLarge(data, maxFrameBytes)) return bridge.end(FRAME_TOO_LARGE);
+      if (executor.bufferedAmount > maxBufferedBytes) {
+        return this.close(TOO_SLOW, EXECUTOR_TOO_SLOW);
+      }
+      if (typeof data === "string") bridge.carriedText = true;
+      executor.send(data);
+    };
     harness.onclose = ({ wasClean }) => end(wasClean ? BRIDGE_ENDED : HARNESS_LOST);
-    return (ending) => end(BRIDGE_ENDED, ending);
+    return bridge.end;
   }
 
   close(executor: Ending, harness: Ending): void {

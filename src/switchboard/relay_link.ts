@@ -2,16 +2,21 @@ import type { ExecutorKind } from "../model.ts";
 import { Drops } from "./drops.ts";
 import {
   type Ending,
+  EXECUTOR_FRAME_TOO_LARGE,
   EXECUTOR_GONE,
+  EXECUTOR_TOO_SLOW,
   FRAME_TOO_LARGE,
   NEEDS_NOISE_HARNESS,
   NEEDS_RELAY_HARNESS,
+  NOISE_FRAME_TOO_LARGE,
   STREAM_IN_USE,
   TOO_MANY_HANDSHAKES,
   TOO_MANY_STREAMS,
+  TOO_SLOW,
 } from "./endings.ts";
 import type { ExecutorLink } from "./executor_link.ts";
 import { HandshakeGate } from "./handshake_gate.ts";
+import type { LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
 import { Body, type FrameHeader, readFrame, resetFrame } from "./relay_frame.ts";
 import { closeSocket } from "./sockets.ts";
@@ -29,12 +34,13 @@ interface Bridge {
   ended: boolean;
 }
 
+/** The largest websocket message that a Noise endpoint takes, in bytes (protocol.md section 5). */
+const MAX_NOISE_FRAME_BYTES = 256 * 1024;
+
 /** What bounds a relay executor. */
-export interface RelayLimits {
+export interface RelayLimits extends LinkLimits {
   /** How many streams its bridges may hold together. */
   readonly maxStreams: number;
-  /** The largest frame either way, in bytes. */
-  readonly maxFrameBytes: number;
 }
 
 /**
@@ -45,6 +51,8 @@ export interface RelayLimits {
  *
  * - A harness goes: the executor is sent a Reset for every stream that it still held, because it
  *   would else let the commands of a dead harness run for ever.
+ * - A harness reads so slowly that too much waits to be sent to it: it is closed, and its streams reset.
+ * - The executor reads too slowly: it is closed, and dials again.
  * - The executor goes, is replaced or removed, or the gateway stops: its harnesses are closed.
  *
  * A frame that cannot be routed is dropped and counted; the other streams do not notice.
@@ -114,6 +122,9 @@ export class RelayLink implements ExecutorLink {
 
   #fromExecutor(data: string | ArrayBuffer): void {
     if (typeof data === "string") return this.drops.count("text_frame");
+    if (data.byteLength > this.#limits.maxFrameBytes) {
+      return this.close(FRAME_TOO_LARGE, EXECUTOR_FRAME_TOO_LARGE);
+    }
     const frame = readFrame(new Uint8Array(data));
     if (typeof frame === "string") return this.drops.count(frame);
     const bridge = this.#streams.get(frame.streamId);
@@ -124,9 +135,9 @@ export class RelayLink implements ExecutorLink {
       if (frame.body !== Body.reset) this.#resetExecutor(frame.streamId, UNKNOWN_STREAM);
       return;
     }
-    if (data.byteLength > this.#limits.maxFrameBytes) {
-      this.drops.count("too_large");
-      return this.#endBridge(bridge, FRAME_TOO_LARGE);
+    if (this.#isTooLargeForNoise(data)) return this.#endBridge(bridge, NOISE_FRAME_TOO_LARGE);
+    if (bridge.harness.bufferedAmount > this.#limits.maxBufferedBytes) {
+      return this.#endBridge(bridge, TOO_SLOW);
     }
     bridge.harness.send(data);
     if (frame.body === Body.reset) this.#release(bridge, frame.streamId);
@@ -140,8 +151,11 @@ export class RelayLink implements ExecutorLink {
       return;
     }
     if (data.byteLength > this.#limits.maxFrameBytes) {
-      this.drops.count("too_large");
       return this.#endBridge(bridge, FRAME_TOO_LARGE);
+    }
+    if (this.#isTooLargeForNoise(data)) return this.#endBridge(bridge, NOISE_FRAME_TOO_LARGE);
+    if (this.#executor.bufferedAmount > this.#limits.maxBufferedBytes) {
+      return this.close(TOO_SLOW, EXECUTOR_TOO_SLOW);
     }
     const frame = readFrame(new Uint8Array(data));
     if (typeof frame === "string") return this.drops.count(frame);
@@ -176,6 +190,13 @@ export class RelayLink implements ExecutorLink {
   #noteAnswer({ streamId, body }: FrameHeader): void {
     if (body === Body.handshake) this.#gate?.answered(streamId, true);
     else if (body === Body.reset) this.#gate?.answered(streamId, false);
+  }
+
+  /** One that a Noise endpoint was given would cost it its whole connection. */
+  #isTooLargeForNoise(data: ArrayBuffer): boolean {
+    const tooLarge = this.kind === "noise" && data.byteLength > MAX_NOISE_FRAME_BYTES;
+    if (tooLarge) this.drops.count("too_large");
+    return tooLarge;
   }
 
   /** Gives a stream to a bridge; a bridge that cannot have it is told why, and ended. */

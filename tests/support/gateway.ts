@@ -119,6 +119,8 @@ export async function startGateway(
       internalSharedSecret: SECRETS.shared,
       logLevel: "info",
       maxStreams: 128,
+      maxBufferedBytes: 16 * 1024 * 1024,
+      maxFrameBytes: 64 * 1024 * 1024,
       ...store,
       ...config,
     }, { maxWaitingChecks, maxRevokedInMemory }),

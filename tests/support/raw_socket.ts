@@ -33,6 +33,11 @@ export class RawSocket implements Disposable {
     return peer;
   }
 
+  /** Sends a whole binary message. */
+  sendMessage(payload: Uint8Array): void {
+    this.sendFragment(payload, true, true);
+  }
+
   /** Sends a fragment of a binary message, with a mask of zeros, which leaves it as it is. */
   sendFragment(payload: Uint8Array, first: boolean, last: boolean): void {
     const header = Buffer.alloc(14);

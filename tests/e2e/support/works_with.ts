@@ -20,7 +20,7 @@ for (const [, attributes, end] of report.matchAll(/<testcase ([^>]*?)(\/>|>[^]*?
   scenarios.set(scenario, [...scenarios.get(scenario) ?? [], passed]);
 }
 
-const names = [...pairs.keys()];
+const names = [...pairs.keys()].sort(new Intl.Collator("en", { numeric: true }).compare);
 const scenarios = [...new Set(names.flatMap((pair) => [...pairs.get(pair)!.keys()]))];
 const rows = [
   ["", ...names],

@@ -1,0 +1,85 @@
+/**
+ * JSON texts, from the nearly right to the absurd.
+ *
+ * @module
+ */
+import { mutateText, oddText } from "./mutate.ts";
+import type { Random } from "./random.ts";
+
+const ODD_VALUES: readonly string[] = [
+  "null",
+  "true",
+  "false",
+  "0",
+  "-0",
+  "1",
+  "-1",
+  "1.5",
+  "1e999",
+  "-1e999",
+  "1e300",
+  "9007199254740993",
+  "18446744073709551616",
+  "NaN",
+  '""',
+  '"\\ud800"',
+  '"\\u0000"',
+  '"__proto__"',
+  "[]",
+  "{}",
+  '{"__proto__":{"exp":4000000000}}',
+  '{"toString":null,"length":-1}',
+];
+
+/** The text of a value, of any type. */
+export function oddValue(random: Random, depth = 3): string {
+  const kind = random.below(10);
+  if (kind === 0) return JSON.stringify(oddText(random));
+  if (kind === 1) return nested(random);
+  if (kind === 2 && depth > 0) {
+    const length = random.length(6);
+    return `[${
+      Array.from({ length: Math.max(0, length) }, () => oddValue(random, depth - 1)).join()
+    }]`;
+  }
+  if (kind === 3 && depth > 0) {
+    const fields = Array.from(
+      { length: Math.max(0, random.length(6)) },
+      () => `${JSON.stringify(oddText(random))}:${oddValue(random, depth - 1)}`,
+    );
+    return `{${fields.join()}}`;
+  }
+  return random.pick(ODD_VALUES);
+}
+
+/** A value many levels deep, within what a request body can hold. */
+export function nested(random: Random): string {
+  const depth = random.chance(0.02) ? 1_000 + random.below(10_000) : random.length(60) + 1;
+  return random.chance(0.5)
+    ? "[".repeat(depth) + "]".repeat(depth)
+    : '{"a":'.repeat(depth) + "1" + "}".repeat(depth);
+}
+
+/**
+ * An object that has these fields, some of them changed, left out, twice, or in another order.
+ *
+ * @param fields the right value of each field, as JSON text
+ */
+export function mutatedObject(random: Random, fields: Readonly<Record<string, string>>): string {
+  const written = Object.entries(fields).map(([name, value]) => `"${name}":${value}`);
+  for (let changes = random.length(4); changes > 0; changes--) {
+    const name = random.pick(Object.keys(fields));
+    const at = random.below(written.length + 1);
+    const field = `"${name}":${oddValue(random)}`;
+    if (random.chance(0.15)) written.splice(at, 1);
+    else if (random.chance(0.2)) written.splice(at, 0, field);
+    else if (random.chance(0.2)) {
+      written.splice(at, 0, `${JSON.stringify(oddText(random))}:${oddValue(random)}`);
+    } else {
+      const old = written.findIndex((one) => one.startsWith(`"${name}":`));
+      if (old >= 0) written[old] = field;
+    }
+  }
+  const text = `{${(random.chance(0.2) ? random.shuffle(written) : written).join()}}`;
+  return random.chance(0.15) ? mutateText(random, text) : text;
+}
