@@ -39,6 +39,8 @@ export interface Config {
   maxBufferedBytes: number;
   /** The largest frame that is passed on, in bytes. */
   maxFrameBytes: number;
+  /** How often a quiet websocket is pinged, in seconds; one that is silent for two of them is dead. */
+  pingIntervalS: number;
   logLevel: LogLevel;
 }
 
@@ -84,6 +86,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   const maxStreams = check("CXG_MAX_STREAMS", 128, parseCount);
   const maxBufferedBytes = check("CXG_MAX_BUFFERED", 16 * MIB, parseCount);
   const maxFrameBytes = check("CXG_MAX_FRAME", 64 * MIB, parseCount);
+  const pingIntervalS = check("CXG_PING_INTERVAL", 15, parseCount);
   const logLevel = check("CXG_LOG_LEVEL", "info", parseLogLevel);
   let capTokenHmacSecret = read("CXG_CAPTOKEN_HMAC_SECRET");
   let agentserverInternalSecret = read("CXG_AGENTSERVER_INTERNAL_SECRET");
@@ -115,6 +118,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     maxStreams,
     maxBufferedBytes,
     maxFrameBytes,
+    pingIntervalS,
     logLevel,
   };
 }

@@ -45,6 +45,7 @@ Deno.test("with nothing set but the secrets, the documented defaults hold", () =
     maxStreams: 128,
     maxBufferedBytes: 16 * 1024 * 1024,
     maxFrameBytes: 64 * 1024 * 1024,
+    pingIntervalS: 15,
     logLevel: "info",
   });
 });
@@ -62,6 +63,7 @@ Deno.test("each variable sets its field", () => {
     CXG_MAX_STREAMS: "7",
     CXG_MAX_BUFFERED: "8",
     CXG_MAX_FRAME: "9",
+    CXG_PING_INTERVAL: "10",
     CXG_LOG_LEVEL: "debug",
   });
   assert.deepEqual(config, {
@@ -76,12 +78,15 @@ Deno.test("each variable sets its field", () => {
     maxStreams: 7,
     maxBufferedBytes: 8,
     maxFrameBytes: 9,
+    pingIntervalS: 10,
     logLevel: "debug",
   });
 });
 
 Deno.test("a limit is a whole number of at least 1", () => {
-  for (const name of ["CXG_MAX_STREAMS", "CXG_MAX_BUFFERED", "CXG_MAX_FRAME"]) {
+  for (
+    const name of ["CXG_MAX_STREAMS", "CXG_MAX_BUFFERED", "CXG_MAX_FRAME", "CXG_PING_INTERVAL"]
+  ) {
     for (const bad of ["0", "-1", "1.5", "many", "1e3", "10000000000", " 5"]) {
       assert.deepEqual(blamed({ ...SECRETS, [name]: bad }), [name], bad);
     }

@@ -3,9 +3,6 @@ import { closeSocket } from "../switchboard/sockets.ts";
 import { log } from "../logging.ts";
 import { HttpError } from "./http.ts";
 
-/** Seconds without a pong after which a peer counts as dead. */
-const IDLE_TIMEOUT_S = 30;
-
 /**
  * Refuses a request that is not a websocket handshake (RFC 6455 section 4.2.1).
  *
@@ -33,11 +30,13 @@ export function requireWebSocket(req: Request): void {
  * @param wire sets the socket's handlers up
  */
 export function upgrade(
-  { openSockets }: Services,
+  { config, openSockets }: Services,
   req: Request,
   wire: (socket: WebSocket) => void,
 ): Response {
-  const { socket, response } = Deno.upgradeWebSocket(req, { idleTimeout: IDLE_TIMEOUT_S });
+  // The runtime pings after half of it, and gives the pong the other half.
+  const idleTimeout = 2 * config.pingIntervalS;
+  const { socket, response } = Deno.upgradeWebSocket(req, { idleTimeout });
   socket.binaryType = "arraybuffer";
   try {
     openSockets.add(socket);

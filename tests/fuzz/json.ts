@@ -71,9 +71,10 @@ export function mutatedObject(random: Random, fields: Readonly<Record<string, st
     const name = random.pick(Object.keys(fields));
     const at = random.below(written.length + 1);
     const field = `"${name}":${oddValue(random)}`;
-    if (random.chance(0.15)) written.splice(at, 1);
-    else if (random.chance(0.2)) written.splice(at, 0, field);
-    else if (random.chance(0.2)) {
+    const change = random.below(10);
+    if (change === 0) written.splice(at, 1);
+    else if (change === 1) written.splice(at, 0, field);
+    else if (change === 2) {
       written.splice(at, 0, `${JSON.stringify(oddText(random))}:${oddValue(random)}`);
     } else {
       const old = written.findIndex((one) => one.startsWith(`"${name}":`));

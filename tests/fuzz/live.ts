@@ -5,7 +5,12 @@
  */
 import { configureSync, type LogRecord } from "@logtape/logtape";
 import { databases, type TestDatabase } from "../support/databases.ts";
-import { type CreatedExecutor, SECRETS, startGateway, TestGateway } from "../support/gateway.ts";
+import {
+  type CreatedExecutor,
+  SECRETS,
+  startGateway,
+  type TestGateway,
+} from "../support/gateway.ts";
 import { askToConnect, dialInAsNoise, dialInAsRelay, register } from "../support/relay.ts";
 import type { Peer } from "../support/websocket.ts";
 import { Broken, hold, showJson } from "./target.ts";

@@ -121,6 +121,7 @@ export async function startGateway(
       maxStreams: 128,
       maxBufferedBytes: 16 * 1024 * 1024,
       maxFrameBytes: 64 * 1024 * 1024,
+      pingIntervalS: 15,
       ...store,
       ...config,
     }, { maxWaitingChecks, maxRevokedInMemory }),
