@@ -37,13 +37,17 @@ async function answer(
   url: URL,
   remote: string,
 ): Promise<Response> {
+  let path = "";
   try {
     if (services.stopping.aborted) throw unavailable("the gateway is stopping");
     const { route, params } = findRoute(req.method, url.pathname);
+    path = route.path;
     route.guard?.(services.config, req);
     return await route.handler(services, { req, url, params, remote });
   } catch (error) {
-    return errorResponse(asHttpError(error), url.pathname);
+    const refusal = asHttpError(error);
+    services.refusals.count(path, refusal.status);
+    return errorResponse(refusal, url.pathname);
   }
 }
 

@@ -12,6 +12,7 @@ import { registerExecutor, removeExecutor } from "./handlers/executors.ts";
 import { gatewayApi, type Guard, internalApi } from "./handlers/guards.ts";
 import { healthz, readyz } from "./handlers/health.ts";
 import { type Handler, HttpError } from "./handlers/http.ts";
+import { metrics } from "./handlers/metrics.ts";
 import { bindExecutor, listExecutors, unbindExecutor } from "./handlers/workspaces.ts";
 
 /** An endpoint: what it answers to, who may call it, and what answers. */
@@ -38,6 +39,7 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/cloud/environment/:exe_id/validate", validateHarnessKey),
   route("GET", "/healthz", healthz),
   route("GET", "/readyz", readyz),
+  route("GET", "/metrics", metrics, gatewayApi),
   route("GET", "/api/exec-gateway/connected", connectedExecutors, gatewayApi),
   route("POST", "/api/exec-gateway/revoke-turn", revokeTurn, gatewayApi),
   route("POST", "/api/codex-exec/register", registerExecutor, internalApi),

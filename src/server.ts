@@ -5,6 +5,7 @@ import type { Config } from "./config.ts";
 import { dispatch } from "./dispatch.ts";
 import { LastSeen } from "./last_seen.ts";
 import { log } from "./logging.ts";
+import { Refusals } from "./refusals.ts";
 import { Revocations } from "./revocations.ts";
 import type { Services } from "./services.ts";
 import { Store } from "./store/store.ts";
@@ -13,6 +14,7 @@ import { GATEWAY_STOPPING, REMOVED } from "./switchboard/endings.ts";
 import type { ExecutorLink } from "./switchboard/executor_link.ts";
 import { LiveTurns } from "./switchboard/live_turns.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
+import { Traffic } from "./switchboard/traffic.ts";
 import { within } from "./within.ts";
 
 /** How many revoked turns are held in memory; the package page says about 10,000. */
@@ -75,6 +77,8 @@ export class Server {
         usedTickets: new SingleUse(),
         lastSeen: lastSeenIn(store, registry),
         openSockets: new OpenSockets(),
+        traffic: new Traffic(),
+        refusals: new Refusals(),
         startedAt: Date.now(),
         stopping: stop.signal,
       };

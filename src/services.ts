@@ -3,12 +3,14 @@ import type { SingleUse } from "./auth/single_use.ts";
 import type { Tickets } from "./auth/tickets.ts";
 import type { Config } from "./config.ts";
 import type { LastSeen } from "./last_seen.ts";
+import type { Refusals } from "./refusals.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Store } from "./store/store.ts";
 import type { ConnRegistry } from "./switchboard/conn_registry.ts";
 import type { ExecutorLink } from "./switchboard/executor_link.ts";
 import type { LiveTurns } from "./switchboard/live_turns.ts";
 import type { OpenSockets } from "./switchboard/sockets.ts";
+import type { Traffic } from "./switchboard/traffic.ts";
 
 /** What the server owns and its handlers use. */
 export interface Services {
@@ -22,6 +24,8 @@ export interface Services {
   /** The harness tickets that have opened their bridge. */
   readonly usedTickets: SingleUse;
   readonly lastSeen: LastSeen;
+  readonly traffic: Traffic;
+  readonly refusals: Refusals;
   readonly openSockets: OpenSockets;
   /** When this process began to serve, in unix milliseconds. */
   readonly startedAt: number;

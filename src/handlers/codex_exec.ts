@@ -69,7 +69,7 @@ function connect(
 }
 
 function makeLink(
-  { config: { maxStreams, maxBufferedBytes, maxFrameBytes } }: Services,
+  { config: { maxStreams, maxBufferedBytes, maxFrameBytes }, traffic }: Services,
   exeId: string,
   { kind, registrationId }: Origin,
   socket: WebSocket,
@@ -77,6 +77,6 @@ function makeLink(
 ): ExecutorLink {
   const limits = { maxStreams, maxBufferedBytes, maxFrameBytes };
   return kind === "exclusive" || registrationId === undefined
-    ? new ExclusiveLink(exeId, registrationId, limits, socket, onLeave)
-    : new RelayLink(exeId, { kind, registrationId }, limits, socket, onLeave);
+    ? new ExclusiveLink(exeId, registrationId, limits, traffic, socket, onLeave)
+    : new RelayLink(exeId, { kind, registrationId }, limits, traffic, socket, onLeave);
 }

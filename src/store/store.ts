@@ -52,6 +52,8 @@ interface RegistrationRow {
  * `DatabaseUnavailableError` when the database does not answer.
  */
 export class Store {
+  /** The statements sent so far, those that failed, and the time they took together. */
+  readonly statistics = { queries: 0, errors: 0, seconds: 0 };
   readonly #db: Database;
 
   private constructor(db: Database) {
@@ -295,7 +297,16 @@ export class Store {
 
   async #query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
     refuseInvalidText(values);
-    return await this.#db.query<Row>(text, values);
+    const started = performance.now();
+    this.statistics.queries++;
+    try {
+      return await this.#db.query<Row>(text, values);
+    } catch (error) {
+      this.statistics.errors++;
+      throw error;
+    } finally {
+      this.statistics.seconds += (performance.now() - started) / 1000;
+    }
   }
 }
 

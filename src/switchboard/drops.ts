@@ -13,9 +13,17 @@ export type DropReason =
 /** How many frames of one executor's connection were dropped, by reason. */
 export class Drops {
   readonly #counts = new Map<DropReason, number>();
+  readonly #total: Map<DropReason, number>;
+
+  /** @param total counts those of every connection too */
+  constructor(total: Map<DropReason, number>) {
+    this.#total = total;
+  }
 
   count(reason: DropReason): void {
-    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
+    for (const counts of [this.#counts, this.#total]) {
+      counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    }
   }
 
   /** The counts of the reasons that occurred; `undefined` when none did. */

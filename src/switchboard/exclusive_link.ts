@@ -12,6 +12,7 @@ import {
 import type { ExecutorLink } from "./executor_link.ts";
 import { isTooLarge, type LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
+import { sizeOf, type Traffic } from "./traffic.ts";
 import { closeSocket } from "./sockets.ts";
 
 interface Bridge {
@@ -39,9 +40,11 @@ export class ExclusiveLink implements ExecutorLink {
   readonly exeId: string;
   readonly kind = "exclusive";
   readonly registrationId: string | undefined;
-  readonly drops = new Drops();
+  readonly drops: Drops;
+  readonly streamCount = 0;
 
   readonly #limits: LinkLimits;
+  readonly #traffic: Traffic;
   readonly #executor: WebSocket;
   readonly #onLeave: () => void;
   #left = false;
@@ -59,12 +62,15 @@ export class ExclusiveLink implements ExecutorLink {
     exeId: string,
     registrationId: string | undefined,
     limits: LinkLimits,
+    traffic: Traffic,
     executor: WebSocket,
     onLeave: () => void,
   ) {
     this.exeId = exeId;
     this.registrationId = registrationId;
     this.#limits = limits;
+    this.#traffic = traffic;
+    this.drops = new Drops(traffic.drops);
     this.#executor = executor;
     this.#onLeave = onLeave;
     executor.onmessage = ({ data }) => {
@@ -78,12 +84,18 @@ export class ExclusiveLink implements ExecutorLink {
       }
       if (bridge.harness.bufferedAmount > limits.maxBufferedBytes) return bridge.end(TOO_SLOW);
       if (typeof data === "string") bridge.carriedText = true;
+      traffic.framesToHarness++;
+      traffic.bytesToHarness += sizeOf(data);
       bridge.harness.send(data);
     };
     executor.onclose = () => {
       this.#endBridge(EXECUTOR_GONE);
       this.#leave();
     };
+  }
+
+  get bridgeCount(): number {
+    return this.#bridge === undefined ? 0 : 1;
   }
 
   admits(): boolean {
@@ -99,6 +111,7 @@ export class ExclusiveLink implements ExecutorLink {
    */
   join(_turnId: string, harness: WebSocket, onEnd: () => void): EndBridge {
     const executor = this.#executor;
+    const traffic = this.#traffic;
     const end = (ending: Ending, harnessEnding?: Ending) => {
       if (this.#bridge !== bridge) return;
       this.#endBridge(harnessEnding);
@@ -125,6 +138,8 @@ export class ExclusiveLink implements ExecutorLink {
         return this.close(TOO_SLOW, EXECUTOR_TOO_SLOW);
       }
       if (typeof data === "string") bridge.carriedText = true;
+      traffic.framesToExecutor++;
+      traffic.bytesToExecutor += sizeOf(data);
       executor.send(data);
     };
     harness.onclose = ({ wasClean }) => end(wasClean ? BRIDGE_ENDED : HARNESS_LOST);

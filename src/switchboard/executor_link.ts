@@ -11,6 +11,10 @@ export interface ExecutorLink {
   readonly registrationId?: string;
   /** The frames of this connection that went to nobody. */
   readonly drops: Drops;
+  /** How many bridges are up on it. */
+  readonly bridgeCount: number;
+  /** How many streams its bridges hold. */
+  readonly streamCount: number;
 
   /**
    * Whether a turn may open a bridge: not when its handshakes have failed too often.

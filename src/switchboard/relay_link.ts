@@ -19,6 +19,7 @@ import { HandshakeGate } from "./handshake_gate.ts";
 import type { LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
 import { Body, type FrameHeader, readFrame, resetFrame } from "./relay_frame.ts";
+import type { Traffic } from "./traffic.ts";
 import { closeSocket } from "./sockets.ts";
 
 /** What a Reset that the gateway makes says, where no ending of its own does. */
@@ -61,11 +62,12 @@ export class RelayLink implements ExecutorLink {
   readonly exeId: string;
   readonly kind: Exclude<ExecutorKind, "exclusive">;
   readonly registrationId: string;
-  readonly drops = new Drops();
+  readonly drops: Drops;
 
   readonly #executor: WebSocket;
   readonly #onLeave: () => void;
   readonly #limits: RelayLimits;
+  readonly #traffic: Traffic;
   readonly #streams = new Map<string, Bridge>();
   readonly #bridges = new Set<Bridge>();
   /** Plaintext relay executors have no handshake. */
@@ -80,6 +82,7 @@ export class RelayLink implements ExecutorLink {
     exeId: string,
     { kind, registrationId }: Pick<RelayLink, "kind" | "registrationId">,
     limits: RelayLimits,
+    traffic: Traffic,
     executor: WebSocket,
     onLeave: () => void,
   ) {
@@ -87,6 +90,8 @@ export class RelayLink implements ExecutorLink {
     this.kind = kind;
     this.registrationId = registrationId;
     this.#limits = limits;
+    this.#traffic = traffic;
+    this.drops = new Drops(traffic.drops);
     this.#gate = kind === "noise" ? new HandshakeGate() : undefined;
     this.#executor = executor;
     this.#onLeave = onLeave;
@@ -95,6 +100,14 @@ export class RelayLink implements ExecutorLink {
       this.#endAll(EXECUTOR_GONE);
       this.#leave();
     };
+  }
+
+  get bridgeCount(): number {
+    return this.#bridges.size;
+  }
+
+  get streamCount(): number {
+    return this.#streams.size;
   }
 
   admits(turnId: string): boolean {
@@ -139,6 +152,8 @@ export class RelayLink implements ExecutorLink {
     if (bridge.harness.bufferedAmount > this.#limits.maxBufferedBytes) {
       return this.#endBridge(bridge, TOO_SLOW);
     }
+    this.#traffic.framesToHarness++;
+    this.#traffic.bytesToHarness += data.byteLength;
     bridge.harness.send(data);
     if (frame.body === Body.reset) this.#release(bridge, frame.streamId);
   }
@@ -170,7 +185,7 @@ export class RelayLink implements ExecutorLink {
       }
       if (body === Body.handshake) return this.#handshake(this.#gate, bridge, streamId, data);
     }
-    this.#executor.send(data);
+    this.#sendToExecutor(data);
     if (body === Body.reset) this.#release(bridge, streamId);
   }
 
@@ -178,12 +193,18 @@ export class RelayLink implements ExecutorLink {
     gate.offer(
       bridge.turnId,
       streamId,
-      () => this.#executor.send(data),
+      () => this.#sendToExecutor(data),
       () => {
         bridge.harness.send(resetFrame(streamId, TOO_MANY_HANDSHAKES.reason));
         this.#endBridge(bridge, TOO_MANY_HANDSHAKES);
       },
     );
+  }
+
+  #sendToExecutor(data: ArrayBuffer): void {
+    this.#traffic.framesToExecutor++;
+    this.#traffic.bytesToExecutor += data.byteLength;
+    this.#executor.send(data);
   }
 
   /** An executor answers a handshake with one of its own, or refuses it with a Reset. */

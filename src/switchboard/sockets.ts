@@ -23,6 +23,13 @@ export class OpenSockets {
     return this.#sockets.size;
   }
 
+  /** Bytes that wait to be sent on them. */
+  get bufferedBytes(): number {
+    let bytes = 0;
+    for (const { bufferedAmount } of this.#sockets) bytes += bufferedAmount;
+    return bytes;
+  }
+
   /** Keeps track of a websocket, just upgraded, until it closes. */
   add(socket: WebSocket): void {
     socket.addEventListener("open", () => {

@@ -215,7 +215,7 @@ export class Http implements Target<HttpInput> {
 
   #compose({ method, target, headers, body, length, spoilt }: HttpInput): Uint8Array {
     const content = this.#fill(body);
-    const framing = length === "none"
+    const framing = length === "none" || length === "true" && content === ""
       ? ""
       : length === "chunked"
       ? "transfer-encoding: chunked\r\n"
@@ -318,8 +318,10 @@ function headerValue(random: Random): string {
 }
 
 /** Whether the request's head is HTTP as the RFC has it, so that the gateway itself must answer. */
-function soundHead({ target, headers }: HttpInput): boolean {
+function soundHead({ target, headers, body, length }: HttpInput): boolean {
   const names = headers.map(([name]) => name);
+  // The HTTP server below the gateway answers 400 by itself to an upgrade that comes with a body.
+  if (names.includes("upgrade") && (body !== "" || length !== "true")) return false;
   return target.startsWith("/") && !target.includes("#") &&
     headers.filter(([name]) => name === "host").join() === "host,{{host}}" &&
     !names.some((name) => /^(expect|te|trailer)$/.test(name)) &&

@@ -145,6 +145,7 @@ function read(token: string): CapClaims | Refusal {
   if (fields === undefined) return "malformed";
   const { turn_id, workspace_id = "", exe_ids, iat = 0, exp } = fields;
   const fits = typeof turn_id === "string" && turn_id.length > 0 &&
+    turn_id.isWellFormed() && !turn_id.includes("\0") &&
     typeof workspace_id === "string" && Number.isSafeInteger(iat) && Number.isSafeInteger(exp) &&
     Array.isArray(exe_ids) && exe_ids.every((id) => typeof id === "string");
   if (!fits) return "malformed";
