@@ -11,7 +11,7 @@ import { median, report } from "./figures.ts";
 import { CAPTOKEN_SECRET, INTERNAL_SECRET, startGatewayProcess } from "./gateway_process.ts";
 
 const ROUNDS = 5;
-const ROUND_TRIPS = 10_000;
+const ROUND_TRIPS = 20_000;
 const MAX_RATIO = 1.3;
 /** What the kernel counts CPU in: USER_HZ, 100 on Linux whatever its own tick. */
 const TICKS_PER_SECOND = 100;

@@ -13,7 +13,9 @@
  *
  * @module
  */
+
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { isTooLarge } from "./limits.ts";
 
 /** The longest stream id, in bytes. */
 const MAX_STREAM_ID_BYTES = 128;
@@ -58,10 +60,7 @@ export function readFrame(bytes: Uint8Array): FrameHeader | FrameFault {
       if (field === FIELD.version && type === WireType.Varint) {
         version = reader.uint32();
       } else if (field === FIELD.streamId && type === WireType.LengthDelimited) {
-        const before = reader.pos;
         streamId = reader.string(true);
-        // The length before it takes two bytes from 128 on.
-        if (reader.pos - before > MAX_STREAM_ID_BYTES + 2) return "bad_stream_id";
       } else {
         if (field >= Body.data && field <= Body.handshake) {
           if (type !== WireType.LengthDelimited) return "malformed";
@@ -75,7 +74,9 @@ export function readFrame(bytes: Uint8Array): FrameHeader | FrameFault {
   }
   if (version !== VERSION) return "bad_version";
   if (body === 0) return "malformed";
-  if (!streamId || streamId.trim() !== streamId) return "bad_stream_id";
+  if (!streamId || streamId.trim() !== streamId || isTooLarge(streamId, MAX_STREAM_ID_BYTES)) {
+    return "bad_stream_id";
+  }
   return { streamId, body };
 }
 

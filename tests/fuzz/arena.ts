@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { register } from "../support/relay.ts";
-import { frame, NOISE_REGISTRATION } from "../support/relay.ts";
+import { frame, NOISE_REGISTRATION, register } from "../support/relay.ts";
 import type { CreatedExecutor, TestGateway } from "../support/gateway.ts";
 import { connect, type Message, type Peer, settled } from "../support/websocket.ts";
 import { Broken, hold } from "./target.ts";
@@ -27,7 +26,8 @@ interface Machine {
   readonly executor: CreatedExecutor;
   readonly url: URL;
   peer?: Peer;
-  isUp: boolean;
+  /** Absent when it is not up and does not dial. */
+  up?: Promise<Peer>;
 }
 
 /** See the module. */
@@ -43,6 +43,7 @@ export class Arena implements AsyncDisposable {
   #victim: Peer | undefined;
   readonly #attackers: Partial<Record<Side, WireSocket>> = {};
   #round = 0;
+  #isOver = false;
 
   private constructor(
     gateway: TestGateway,
@@ -102,6 +103,7 @@ export class Arena implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
     for (const attacker of Object.values(this.#attackers)) attacker[Symbol.dispose]();
     const peers = [this.#harness, this.#victim, this.#front.peer, this.#back.peer];
     for (const peer of [...peers, this.#witness.peer]) peer?.close();
@@ -150,14 +152,25 @@ export class Arena implements AsyncDisposable {
     });
   }
 
-  /** Dials in, unless the machine is up. */
+  /** Dials in, unless the machine is up or dials already. */
   async #raise(machine: Machine): Promise<void> {
-    if (machine.isUp) return;
+    if (machine.up !== undefined) {
+      await machine.up;
+      return;
+    }
     hold(machine !== this.#witness || machine.peer === undefined, "an untouched executor stays up");
-    const peer = await connect(machine.url.href);
-    machine.peer = peer;
-    machine.isUp = true;
-    peer.closed.then(() => machine.isUp = false);
+    machine.up = connect(machine.url.href);
+    try {
+      machine.peer = await machine.up;
+    } catch (error) {
+      machine.up = undefined;
+      throw error;
+    }
+    machine.peer.closed.then(() => {
+      machine.up = undefined;
+      // At once, as codex does: a bridge that is being opened waits for it.
+      if (machine !== this.#witness && !this.#isOver) this.#raise(machine).catch(() => {});
+    });
   }
 }
 
@@ -165,7 +178,7 @@ async function makeMachine(gateway: TestGateway, kind: Arena["kind"]): Promise<M
   const executor = await gateway.createExecutor("ws_sockets");
   const body = { exclusive: { idempotency_id: "i" }, relay: undefined, noise: NOISE_REGISTRATION };
   const { url } = await register(gateway, executor, body[kind]);
-  return { executor, url: new URL(url), isUp: false };
+  return { executor, url: new URL(url) };
 }
 
 /** Tries until the websocket opens: what was closed a moment ago may still be in the way. */

@@ -7,7 +7,7 @@ import {
   requiredText,
 } from "../../src/handlers/body.ts";
 import { HttpError } from "../../src/handlers/http.ts";
-import { mutatedObject, oddValue } from "./json.ts";
+import { mutatedObject, nested, oddValue } from "./json.ts";
 import { mutateBytes } from "./mutate.ts";
 import type { Random } from "./random.ts";
 import { hold, type Target } from "./target.ts";
@@ -43,6 +43,11 @@ export function bodyBytes(
 ): Uint8Array<ArrayBuffer> {
   if (random.chance(0.05)) return random.bytes(random.length(200));
   if (random.chance(0.01)) return new Uint8Array(MAX_BODY_BYTES - 2 + random.below(5)).fill(0x20);
+  if (random.chance(0.1)) {
+    // Deeper than what a recursive function bears, in a body that is right otherwise.
+    const deep = { ...fields, [random.pick(Object.keys(fields))]: nested(random, 2_000, 30_000) };
+    return new TextEncoder().encode(mutatedObject(random, deep, 0));
+  }
   const text = random.chance(0.1) ? oddValue(random) : mutatedObject(random, fields);
   const bytes = new TextEncoder().encode(text);
   return random.chance(0.1) ? mutateBytes(random, bytes) : bytes;

@@ -152,6 +152,10 @@ const STATUSES: readonly number[] = [
 /** How many characters of a shown input a person still reads. */
 const SHOWN = 6_000;
 
+function asksForUpgrade({ headers }: HttpInput): boolean {
+  return headers.some(([name]) => name.toLowerCase() === "upgrade");
+}
+
 /** Requests of every kind, over real TCP. */
 export class Http implements Target<HttpInput> {
   readonly name = "http";
@@ -165,10 +169,11 @@ export class Http implements Target<HttpInput> {
 
   generate(random: Random): HttpInput {
     const endpoint = random.pick(ENDPOINTS);
+    const target = targetOf(random, endpoint);
     const input = {
       method: random.chance(0.85) ? endpoint.method : random.pick(METHODS),
-      target: targetOf(random, endpoint),
-      headers: headersOf(random, endpoint),
+      target,
+      headers: headersOf(random, endpoint, target),
       body: latin1(
         endpoint.body !== undefined || random.chance(0.1)
           ? bodyBytes(random, BODY_FIELDS[endpoint.body ?? "register"]!)
@@ -188,10 +193,19 @@ export class Http implements Target<HttpInput> {
   async check(input: HttpInput): Promise<void> {
     const isSound = soundHead(input) && input.spoilt === undefined &&
       (input.length === "true" || input.length === "chunked");
-    const answer = await exchange(this.#live.gateway.port, this.#compose(input), {
-      ends: !isSound,
-      headOnly: input.method === "HEAD",
-    });
+    // The runtime leaves a client that half-closes in the middle of an upgrade without an answer.
+    const mayHang = !isSound && asksForUpgrade(input);
+    let answer: Answer | undefined;
+    try {
+      answer = await exchange(this.#live.gateway.port, this.#compose(input), {
+        ends: !isSound,
+        headOnly: input.method === "HEAD",
+        ...mayHang && { timeoutMs: 500 },
+      });
+    } catch (error) {
+      if (mayHang && error instanceof DOMException) return;
+      throw error;
+    }
     if (answer === undefined) {
       return hold(!isSound, "a sound request is answered");
     }
@@ -265,7 +279,11 @@ function asPath(text: string): string {
   return text.replaceAll(/[^\x21-\x7e]/g, (char) => encodeURIComponent(char.toWellFormed()));
 }
 
-function headersOf(random: Random, { method, path, credential }: Endpoint): [string, string][] {
+function headersOf(
+  random: Random,
+  { method, path, credential }: Endpoint,
+  target: string,
+): [string, string][] {
   const host = random.chance(0.97) ? "{{host}}" : headerValue(random);
   const headers: [string, string][] = [["host", host]];
   const add = (name: string, value: string) => headers.push([name, value]);
@@ -283,7 +301,8 @@ function headersOf(random: Random, { method, path, credential }: Endpoint): [str
     // With one, a new executor is made, at the cost of 60 ms.
     if (random.chance(0.15)) add("x-user-id", random.chance(0.6) ? "user" : headerValue(random));
   } else if (credential === "capability" && random.chance(0.8)) {
-    const token = random.pick(["relay", "noise", "noise", "absent"]);
+    const named = /\{\{(relay|noise|absent)\}\}/.exec(target)?.[1];
+    const token = random.chance(0.8) && named || random.pick(["relay", "noise", "absent"]);
     add("authorization", `Bearer {{${token}Token}}`);
   } else if (credential === "bcrypt") {
     // In nearly all of them something that is not even checked.

@@ -35,7 +35,7 @@ const ODD_VALUES: readonly string[] = [
 export function oddValue(random: Random, depth = 3): string {
   const kind = random.below(10);
   if (kind === 0) return JSON.stringify(oddText(random));
-  if (kind === 1) return nested(random);
+  if (kind === 1) return random.chance(0.02) ? nested(random, 1_000, 9_000) : nested(random, 1, 60);
   if (kind === 2 && depth > 0) {
     const length = random.length(6);
     return `[${
@@ -52,11 +52,11 @@ export function oddValue(random: Random, depth = 3): string {
   return random.pick(ODD_VALUES);
 }
 
-/** A value many levels deep, within what a request body can hold. */
-export function nested(random: Random): string {
-  const depth = random.chance(0.02) ? 1_000 + random.below(10_000) : random.length(60) + 1;
-  return random.chance(0.5)
-    ? "[".repeat(depth) + "]".repeat(depth)
+/** An object many levels deep: by lists, or by objects while those fit into a request body. */
+export function nested(random: Random, min: number, max: number): string {
+  const depth = min + random.below(max - min);
+  return depth > 10_000 || random.chance(0.5)
+    ? `{"a":${"[".repeat(depth)}${"]".repeat(depth)}}`
     : '{"a":'.repeat(depth) + "1" + "}".repeat(depth);
 }
 
@@ -64,10 +64,15 @@ export function nested(random: Random): string {
  * An object that has these fields, some of them changed, left out, twice, or in another order.
  *
  * @param fields the right value of each field, as JSON text
+ * @param changes how many fields are changed
  */
-export function mutatedObject(random: Random, fields: Readonly<Record<string, string>>): string {
+export function mutatedObject(
+  random: Random,
+  fields: Readonly<Record<string, string>>,
+  changes = random.length(4),
+): string {
   const written = Object.entries(fields).map(([name, value]) => `"${name}":${value}`);
-  for (let changes = random.length(4); changes > 0; changes--) {
+  for (let left = changes; left > 0; left--) {
     const name = random.pick(Object.keys(fields));
     const at = random.below(written.length + 1);
     const field = `"${name}":${oddValue(random)}`;
@@ -82,5 +87,5 @@ export function mutatedObject(random: Random, fields: Readonly<Record<string, st
     }
   }
   const text = `{${(random.chance(0.2) ? random.shuffle(written) : written).join()}}`;
-  return random.chance(0.15) ? mutateText(random, text) : text;
+  return changes > 0 && random.chance(0.15) ? mutateText(random, text) : text;
 }

@@ -13,7 +13,7 @@ export interface Options {
 
 export const USAGE = `deno task fuzz [options]
 
-  --seed N      the same seed makes the same inputs (default 1)
+  --seed N      the same seed makes the same inputs (default: a new one, printed)
   --inputs N    how many inputs (default 1000000)
   --seconds N   stop after so long, whatever is left (default: no limit)
   --only NAME   one target: tokens, tickets, frames, paths, bodies, http, sockets
@@ -25,7 +25,7 @@ export function readOptions(args: string[]): Options | "help" {
   const { values } = parseArgs({
     args,
     options: {
-      seed: { type: "string", default: "1" },
+      seed: { type: "string", default: `${crypto.getRandomValues(new Uint32Array(1))[0]}` },
       inputs: { type: "string", default: "1000000" },
       seconds: { type: "string", default: "Infinity" },
       only: { type: "string" },

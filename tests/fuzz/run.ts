@@ -8,9 +8,6 @@ import { Random } from "./random.ts";
 import type { Target } from "./target.ts";
 import { Uncaught } from "./uncaught.ts";
 
-/** How many inputs a round of all targets has: the whole of their shares. */
-const ROUND = 1_000;
-
 /** What became of a target's inputs. */
 export interface Tally {
   name: string;
@@ -50,14 +47,13 @@ export async function fuzz(
 ): Promise<Tally[]> {
   using uncaught = new Uncaught();
   const tallies = targets.map(({ name }): Tally => ({ name, inputs: 0, seconds: 0 }));
-  const shares = targets.reduce((sum, { share }) => sum + share, 0);
   const startedAt = performance.now();
   let shownAt = startedAt;
   let done = 0;
   while (done < inputs && performance.now() - startedAt < seconds * 1_000) {
     for (const [i, target] of targets.entries()) {
       const tally = tallies[i]!;
-      const count = Math.min(Math.round(target.share * ROUND / shares), inputs - done);
+      const count = Math.min(target.share, inputs - done);
       if (count <= 0) continue;
       const batchAt = performance.now();
       await runBatch(target, seed, from + tally.inputs, count, uncaught);

@@ -3,7 +3,7 @@ import type { Random } from "./random.ts";
 /** One thing under test: makes inputs and judges what becomes of each. */
 export interface Target<Input> {
   readonly name: string;
-  /** How many of a thousand inputs of a run are its. */
+  /** How many inputs it gets in each round: together, the targets have a thousand. */
   readonly share: number;
   /** How many inputs may be in hand at once. */
   readonly parallel: number;
