@@ -12,6 +12,13 @@ const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 const MIB = 1024 * 1024;
 
+/**
+ * A backstop for memory and no more: a websocket cannot be paused, so that many harnesses that write to
+ * one executor at once, and faster than it reads, put all of that in its queue. With a small limit they
+ * would close each other's executor.
+ */
+const DEFAULT_MAX_BUFFERED = 1024 * MIB;
+
 /** Where data is kept when nothing else is said. */
 export const DEFAULT_DATA_DIR = "./data";
 
@@ -84,7 +91,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   const databaseUrl = check("CXG_DATABASE_URL", undefined, parseDatabaseUrl);
   const publicWsBaseUrl = check("CXG_PUBLIC_WS_BASE_URL", undefined, parseWsBaseUrl);
   const maxStreams = check("CXG_MAX_STREAMS", 128, parseCount);
-  const maxBufferedBytes = check("CXG_MAX_BUFFERED", 16 * MIB, parseCount);
+  const maxBufferedBytes = check("CXG_MAX_BUFFERED", DEFAULT_MAX_BUFFERED, parseCount);
   const maxFrameBytes = check("CXG_MAX_FRAME", 64 * MIB, parseCount);
   const pingIntervalS = check("CXG_PING_INTERVAL", 15, parseCount);
   const logLevel = check("CXG_LOG_LEVEL", "info", parseLogLevel);

@@ -43,7 +43,7 @@ Deno.test("with nothing set but the secrets, the documented defaults hold", () =
     internalSharedSecret: "agentserver secret",
     publicWsBaseUrl: undefined,
     maxStreams: 128,
-    maxBufferedBytes: 16 * 1024 * 1024,
+    maxBufferedBytes: 1024 * 1024 * 1024,
     maxFrameBytes: 64 * 1024 * 1024,
     pingIntervalS: 15,
     logLevel: "info",

@@ -90,7 +90,7 @@ function reportFailure({ target, index, inputs, cause }: Failure, seed: number):
   console.error(`seed ${seed}, target ${target}, index ${index}`);
   if (inputs.length > 1) console.error(`one of these ${inputs.length} inputs, the first ${index}:`);
   for (const [i, input] of inputs.entries()) console.error(`  ${index + i}: ${input}`);
-  console.error(
-    `again: deno task fuzz --seed ${seed} --only ${target} --from ${index} --inputs ${inputs.length}`,
-  );
+  const again = `deno task fuzz --seed ${seed}`;
+  console.error(`again: ${again} --only ${target} --from ${index} --inputs ${inputs.length}`);
+  console.error(`or, where it takes what came before: ${again}`);
 }

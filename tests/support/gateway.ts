@@ -119,7 +119,7 @@ export async function startGateway(
       internalSharedSecret: SECRETS.shared,
       logLevel: "info",
       maxStreams: 128,
-      maxBufferedBytes: 16 * 1024 * 1024,
+      maxBufferedBytes: 1024 * 1024 * 1024,
       maxFrameBytes: 64 * 1024 * 1024,
       pingIntervalS: 15,
       ...store,
