@@ -73,6 +73,11 @@ export class CapPayload implements CapClaims {
   }
 }
 
+/** Whether a value can name a turn: 1 to 1,024 characters, all of which the store can keep. */
+export function isTurnId(value: unknown): value is string {
+  return typeof value === "string" && /^[^\0]{1,1024}$/.test(value) && value.isWellFormed();
+}
+
 const HEADER = encodeBase64url(new TextEncoder().encode('{"alg":"HS256","typ":"CXG"}'));
 
 /**
@@ -151,8 +156,8 @@ function checkClaims(fields: Record<string, unknown>): CapPayload {
   const { turn_id, workspace_id = "", exe_ids, iat = 0, exp } = fields;
   // Revocation is by turn: a token without one, or with one that the store could not keep, could never
   // be revoked.
-  if (typeof turn_id !== "string" || !/^[^\0]+$/.test(turn_id) || !turn_id.isWellFormed()) {
-    throw new MalformedTokenError("turn_id must be a non-empty text");
+  if (!isTurnId(turn_id)) {
+    throw new MalformedTokenError("turn_id must be a text of 1 to 1024 characters");
   }
   if (typeof workspace_id !== "string") {
     throw new MalformedTokenError("workspace_id must be a string");

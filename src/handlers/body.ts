@@ -9,6 +9,9 @@ import { HttpError } from "./http.ts";
 /** The largest request body, in bytes: the largest that codex sends is 1.8 KB. */
 export const MAX_BODY_BYTES = 64 * 1024;
 
+/** How deep an object may be nested: what works through one level by level must not run out of stack. */
+const MAX_DEPTH = 8;
+
 /** A JSON object as it came, its fields unchecked. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -65,14 +68,27 @@ export function optionalBoolean(body: JsonObject, field: string): boolean {
 }
 
 /**
- * A required JSON object.
+ * A required JSON object, not nested deeper than {@linkcode MAX_DEPTH} levels.
  *
  * @throws {HttpError} 400 naming the field
  */
 export function requiredObject(body: JsonObject, field: string): JsonObject {
   const value = body[field];
-  if (!isJsonObject(value)) throw new HttpError(400, `${field} must be a JSON object`);
+  if (!isFlatObject(value)) {
+    throw new HttpError(400, `${field} must be a JSON object of at most ${MAX_DEPTH} levels`);
+  }
   return value;
+}
+
+/** Whether a value is a JSON object of at most {@linkcode MAX_DEPTH} levels. */
+export function isFlatObject(value: unknown): value is JsonObject {
+  return isJsonObject(value) && hasDepth(value, MAX_DEPTH);
+}
+
+/** Whether a value has at most so many levels; looks no deeper, however deep it is. */
+function hasDepth(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((inner) => hasDepth(inner, levels - 1));
 }
 
 /**

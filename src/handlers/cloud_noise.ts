@@ -8,7 +8,7 @@
 import { publicKeyDigest } from "../auth/public_key.ts";
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
-import { type JsonObject, readJsonObject, requiredObject } from "./body.ts";
+import { isFlatObject, type JsonObject, readJsonObject, requiredObject } from "./body.ts";
 import { refuseRevoked, requireCapability } from "./capability_auth.ts";
 import { bearerToken, HttpError, type RequestContext, unavailable } from "./http.ts";
 import { requireAdmission } from "./admission.ts";
@@ -100,9 +100,10 @@ async function findRefusal(
   if (authorization.registration_id !== executor_registration_id) return "for another registration";
   const newest = await store.getRegistration(exeId);
   if (newest?.registration_id !== executor_registration_id) return "for an earlier registration";
-  if (authorization.key_digest !== await publicKeyDigest(harness_public_key ?? null)) {
-    return "for another key";
-  }
+  if (
+    !isFlatObject(harness_public_key) ||
+    authorization.key_digest !== await publicKeyDigest(harness_public_key)
+  ) return "for another key";
   if (await revocations.isRevoked(authorization.turn_id)) return "its turn was revoked";
   return undefined;
 }

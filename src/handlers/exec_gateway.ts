@@ -1,7 +1,8 @@
+import { isTurnId } from "../auth/capability_token.ts";
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { TURN_REVOKED } from "../switchboard/endings.ts";
-import { checkId, readJsonObject, requiredText } from "./body.ts";
+import { checkId, readJsonObject } from "./body.ts";
 import { HttpError, noContent, type RequestContext } from "./http.ts";
 
 /** How long a revocation holds when the caller does not say, in seconds. */
@@ -24,7 +25,12 @@ export async function revokeTurn(
   { req }: RequestContext,
 ): Promise<Response> {
   const body = await readJsonObject(req);
-  const turnId = requiredText(body, "turn_id", 1024);
+  const turnId = body.turn_id;
+  if (turnId === undefined) throw new HttpError(400, "turn_id is required");
+  // Whatever a token may carry can be revoked.
+  if (!isTurnId(turnId)) {
+    throw new HttpError(400, "turn_id must be a text of 1 to 1024 characters");
+  }
   const exp = body.exp ?? Math.floor(Date.now() / 1000) + DEFAULT_REVOCATION_S;
   if (!Number.isSafeInteger(exp)) throw new HttpError(400, "exp must be whole unix seconds");
   const kept = revocations.revoke(turnId, exp as number);

@@ -67,6 +67,7 @@ gatewayTest("validate says no to everything else, and not why", async (gateway) 
     { harness_public_key: { ...HARNESS_KEY, mlkem768_public_key: "b3RoZXI=" } },
     { harness_public_key: undefined },
     { harness_public_key: null },
+    { harness_public_key: { a: JSON.parse("[".repeat(5_000) + "]".repeat(5_000)) } },
     { executor_registration_id: "reg_other" },
     { executor_registration_id: foreign.executor_registration_id },
     { harness_key_authorization: foreign.harness_key_authorization },
@@ -186,6 +187,8 @@ gatewayTest("connect refuses as a bridge does, in the same order", async (gatewa
   const token = await gateway.capToken(exe_id);
   assert.deepEqual(await ask(token, {}), [400, "bad_request"]);
   assert.deepEqual(await ask(token, { harness_public_key: "x" }), [400, "bad_request"]);
+  const deep = `{"harness_public_key":{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}}`;
+  assert.deepEqual(await ask(token, JSON.parse(deep)), [400, "bad_request"]);
   assert.deepEqual(await ask(token), [503, "unavailable"]);
   await using _machine = await dialInAsRelay(gateway, executor);
   assert.deepEqual(await ask(token), [400, "bad_request"], "not a Noise executor");
