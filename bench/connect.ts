@@ -13,6 +13,7 @@ import {
   INTERNAL_SECRET,
   startGatewayProcess,
 } from "./gateway_process.ts";
+import { open } from "./websocket.ts";
 
 const CONNECTS = 500;
 const LIMIT_MS = 1;
@@ -97,12 +98,4 @@ async function timeConnect(url: string): Promise<number> {
       // 409: the gateway has not seen yet that the bridge before has closed.
     }
   }
-}
-
-function open(url: string): Promise<WebSocket> {
-  const socket = new WebSocket(url);
-  return new Promise((resolve, reject) => {
-    socket.onopen = () => resolve(socket);
-    socket.onerror = reject;
-  });
 }

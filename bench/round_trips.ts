@@ -9,6 +9,7 @@ import { mintCapabilityToken } from "../src/auth/capability_token.ts";
 import { frame } from "../tests/support/relay.ts";
 import { median, report } from "./figures.ts";
 import { CAPTOKEN_SECRET, INTERNAL_SECRET, startGatewayProcess } from "./gateway_process.ts";
+import { open } from "./websocket.ts";
 
 const ROUNDS = 5;
 const ROUND_TRIPS = 20_000;
@@ -108,15 +109,6 @@ async function openPair(url: string, kind: "exclusive" | "relay"): Promise<Pair>
 function frameOf(bytes: number): Uint8Array<ArrayBuffer> {
   const overhead = frame(STREAM, "data", new Uint8Array(bytes - 100)).length - (bytes - 100);
   return frame(STREAM, "data", new Uint8Array(bytes - overhead));
-}
-
-function open(url: string): Promise<WebSocket> {
-  const socket = new WebSocket(url);
-  socket.binaryType = "arraybuffer";
-  return new Promise((resolve, reject) => {
-    socket.onopen = () => resolve(socket);
-    socket.onerror = reject;
-  });
 }
 
 /** User and system time of a process and of those it has started, in seconds. */

@@ -260,11 +260,9 @@ export class RelayLink implements ExecutorLink {
     bridge.ended = true;
     this.#bridges.delete(bridge);
     for (const streamId of bridge.streams) {
-      this.#streams.delete(streamId);
-      this.#gate?.abandoned(bridge.turnId, streamId);
+      this.#release(bridge, streamId);
       this.#resetExecutor(streamId, ending?.reason ?? BRIDGE_CLOSED);
     }
-    bridge.streams.clear();
     bridge.onEnd();
     if (ending !== undefined) closeSocket(bridge.harness, ending);
   }

@@ -6,6 +6,7 @@ import { runTurn, startTurn } from "./support/codex.ts";
 import { startCountingProxy } from "./support/counting_proxy.ts";
 import { PAIRS } from "./support/releases.ts";
 import { scenario } from "./support/rig.ts";
+import { exists } from "../support/files.ts";
 
 for (const pair of PAIRS) {
   scenario(pair, "a command's exact output comes from where the executor runs", async (rig) => {
@@ -137,14 +138,5 @@ for (const pair of PAIRS) {
         await rig.executor[Symbol.asyncDispose]();
       },
     );
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -9,6 +9,7 @@ import { openPglite } from "../../src/store/pglite.ts";
 import { Store } from "../../src/store/store.ts";
 import { databases } from "../support/databases.ts";
 import { TextLineStream } from "./lines.ts";
+import { exists } from "../support/files.ts";
 
 const embedded = databases.find(({ name }) => name === "embedded") ?? assert.fail();
 
@@ -224,16 +225,6 @@ async function withDirectory(test: (directory: string) => Promise<void>): Promis
 
 async function names(directory: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** Waits for `condition`, for as long as the test may take. */

@@ -11,6 +11,7 @@ import config from "../../deno.json" with { type: "json" };
 import type { StoreOptions } from "../../src/store/store.ts";
 import { openPglite } from "../../src/store/pglite.ts";
 import { openPostgres } from "../../src/store/postgres.ts";
+import { exists } from "./files.ts";
 
 /** A database of a test's own, empty. */
 export interface TestDatabase {
@@ -121,16 +122,6 @@ async function embeddedTemplate(): Promise<string> {
   }
   await Deno.remove(making, { recursive: true });
   return template;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 async function copyDirectory(from: string, to: string): Promise<void> {

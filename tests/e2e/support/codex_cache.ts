@@ -7,6 +7,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { exists } from "../../support/files.ts";
 
 const CACHE_DIR = fileURLToPath(new URL("../../../.cache/codex/", import.meta.url));
 
@@ -87,14 +88,4 @@ function platform(): string {
   const arch = { x86_64: "x64", aarch64: "arm64" }[Deno.build.arch];
   if (!os || !arch) throw new Error(`no codex build for ${Deno.build.os} ${Deno.build.arch}`);
   return `${os}-${arch}`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
