@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isAddressOrNetwork } from "./client_address.ts";
 import { loadOrCreateSecrets, type Secrets } from "./secrets.ts";
 
 /** How much is logged: the named level and what is more severe. */
@@ -13,11 +14,10 @@ const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const MIB = 1024 * 1024;
 
 /**
- * A backstop for memory and no more: a websocket cannot be paused, so that many harnesses that write to
- * one executor at once, and faster than it reads, put all of that in its queue. With a small limit they
- * would close each other's executor.
+ * More than a company behind one NAT or a platform's host has: what it is to prevent is that one address
+ * takes all of the file descriptors, of which a service usually has some hundred thousand.
  */
-const DEFAULT_MAX_BUFFERED = 1024 * MIB;
+const DEFAULT_MAX_CONNECTIONS_PER_ADDRESS = 16_384;
 
 /** Where data is kept when nothing else is said. */
 export const DEFAULT_DATA_DIR = "./data";
@@ -28,6 +28,8 @@ export interface Config {
   port: number;
   /** The address to listen on. */
   host: string;
+  /** Whether another gateway process may listen on the same port, so that one can replace the other. */
+  sharePort: boolean;
   /** The PostgreSQL server; the embedded database in `dataDir` when absent. */
   databaseUrl?: string;
   /** Where the embedded database and the generated secrets are kept. */
@@ -42,10 +44,17 @@ export interface Config {
   publicWsBaseUrl?: string;
   /** How many streams the bridges of one executor may hold together. */
   maxStreams: number;
-  /** The most that may wait to be sent on a websocket, in bytes. */
+  /**
+   * The most that may wait to be sent on a websocket, in bytes. A websocket cannot be paused: what
+   * harnesses send to one executor faster than it reads waits here, all of it together.
+   */
   maxBufferedBytes: number;
   /** The largest frame that is passed on, in bytes. */
   maxFrameBytes: number;
+  /** How many requests in hand and websockets one client address may hold together. */
+  maxConnectionsPerAddress: number;
+  /** The proxies whose `X-Forwarded-For` is believed: addresses, and networks as address/bits. */
+  trustedProxies: readonly string[];
   /** How often a quiet websocket is pinged, in seconds; one that is silent for two of them is dead. */
   pingIntervalS: number;
   logLevel: LogLevel;
@@ -87,18 +96,26 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
 
   const host = check("CXG_HOST", "127.0.0.1", parseHost);
   const port = check("CXG_PORT", 6060, parsePort);
+  const sharePort = check("CXG_SHARE_PORT", false, parseSwitch);
   const dataDir = read("CXG_DATA_DIR") ?? DEFAULT_DATA_DIR;
   const databaseUrl = check("CXG_DATABASE_URL", undefined, parseDatabaseUrl);
   const publicWsBaseUrl = check("CXG_PUBLIC_WS_BASE_URL", undefined, parseWsBaseUrl);
   const maxStreams = check("CXG_MAX_STREAMS", 128, parseCount);
-  const maxBufferedBytes = check("CXG_MAX_BUFFERED", DEFAULT_MAX_BUFFERED, parseCount);
+  const maxBufferedBytes = check("CXG_MAX_BUFFERED", 16 * MIB, parseCount);
   const maxFrameBytes = check("CXG_MAX_FRAME", 64 * MIB, parseCount);
+  const maxConnectionsPerAddress = check(
+    "CXG_MAX_CONNECTIONS_PER_ADDRESS",
+    DEFAULT_MAX_CONNECTIONS_PER_ADDRESS,
+    parseCount,
+  );
+  const trustedProxies = check("CXG_TRUSTED_PROXIES", [], parseProxies);
   const pingIntervalS = check("CXG_PING_INTERVAL", 15, parseCount);
   const logLevel = check("CXG_LOG_LEVEL", "info", parseLogLevel);
   let capTokenHmacSecret = read("CXG_CAPTOKEN_HMAC_SECRET");
   let agentserverInternalSecret = read("CXG_AGENTSERVER_INTERNAL_SECRET");
   const internalSharedSecret = read("CXG_INTERNAL_SHARED_SECRET");
 
+  if (sharePort && port === 0) problems.push("CXG_SHARE_PORT needs a CXG_PORT that is not 0");
   if (read("CXG_DATABASE_URL") !== undefined) {
     for (const name of ["CXG_CAPTOKEN_HMAC_SECRET", "CXG_AGENTSERVER_INTERNAL_SECRET"]) {
       if (read(name) === undefined) {
@@ -116,6 +133,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   return {
     port,
     host,
+    sharePort,
     databaseUrl,
     dataDir,
     capTokenHmacSecret: new TextEncoder().encode(capTokenHmacSecret),
@@ -125,6 +143,8 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     maxStreams,
     maxBufferedBytes,
     maxFrameBytes,
+    maxConnectionsPerAddress,
+    trustedProxies,
     pingIntervalS,
     logLevel,
   };
@@ -140,6 +160,10 @@ function parsePort(text: string): number | Problem {
   return /^\d+$/.test(text) && port <= 65535
     ? port
     : new Problem("must be a port number from 0 to 65535");
+}
+
+function parseSwitch(text: string): boolean | Problem {
+  return text === "1" || text === "0" ? text === "1" : new Problem("must be 1 or 0");
 }
 
 function parseHost(text: string): string | Problem {
@@ -165,6 +189,13 @@ function parseCount(text: string): number | Problem {
   return /^[1-9]\d{0,9}$/.test(text)
     ? Number(text)
     : new Problem("must be a whole number from 1 to 9999999999");
+}
+
+function parseProxies(text: string): readonly string[] | Problem {
+  const entries = text.split(",").map((entry) => entry.trim());
+  return entries.every(isAddressOrNetwork)
+    ? entries
+    : new Problem("must be IP addresses, or networks as address/bits, with commas between them");
 }
 
 function parseLogLevel(text: string): LogLevel | Problem {

@@ -4,15 +4,22 @@
  * @module
  */
 import { BusyError } from "./auth/registration_tokens.ts";
+import { clientAddress, sourceOf } from "./client_address.ts";
 import { HttpError, unavailable } from "./handlers/http.ts";
 import { log } from "./logging.ts";
 import { findRoute } from "./routes.ts";
 import type { Services } from "./services.ts";
-import { DatabaseUnavailableError } from "./store/database.ts";
+import { DatabaseFullError, DatabaseUnavailableError } from "./store/database.ts";
 import { InvalidTextError } from "./store/store.ts";
+
+/** How long an address that holds too many connections is asked to stay away, in seconds. */
+const TOO_MANY_RETRY_AFTER_S = 5;
 
 /** How long a full bcrypt queue asks callers to stay away, in seconds. */
 const BUSY_RETRY_AFTER_S = 5;
+
+/** How long a full disk asks callers to stay away, in seconds: somebody has to make room. */
+const FULL_RETRY_AFTER_S = 30;
 
 /** Answers one request; never throws. */
 export async function dispatch(
@@ -24,7 +31,8 @@ export async function dispatch(
     return errorResponse(new HttpError(400, "the Host header is not valid"), "");
   }
   const url = new URL(req.url);
-  const response = await answer(services, req, url, info.remoteAddr.hostname);
+  const remote = clientAddress(info.remoteAddr.hostname, req.headers, services.trustedProxies);
+  const response = await answer(services, req, url, remote);
   // A codex that sends its next call into the kept-alive connection of a gateway that was replaced
   // meanwhile gives up (protocol.md section 6).
   if (url.pathname.startsWith("/cloud/")) response.headers.set("connection", "close");
@@ -37,24 +45,41 @@ async function answer(
   url: URL,
   remote: string,
 ): Promise<Response> {
+  const { connections, refusals } = services;
+  const source = sourceOf(remote);
+  const isWithinLimit = connections.take(source);
   let path = "";
   try {
-    if (services.stopping.aborted) throw unavailable("the gateway is stopping");
+    if (!isWithinLimit) {
+      throw unavailable("too many connections from this address", TOO_MANY_RETRY_AFTER_S);
+    }
+    if (refusesNow(services, req)) throw unavailable("the gateway is stopping");
     const { route, params } = findRoute(req.method, url.pathname);
     path = route.path;
     route.guard?.(services.config, req);
-    return await route.handler(services, { req, url, params, remote });
+    return await route.handler(services, { req, url, params, remote, source });
   } catch (error) {
     const refusal = asHttpError(error);
-    services.refusals.count(path, refusal.status);
+    refusals.count(path, refusal.status);
     return errorResponse(refusal, url.pathname);
+  } finally {
+    if (isWithinLimit) connections.release(source);
   }
+}
+
+/** With a shared port, what is no websocket can still be answered as if nothing were. */
+function refusesNow({ stopping, config }: Services, req: Request): boolean {
+  return stopping.aborted && (!config.sharePort || req.headers.has("upgrade"));
 }
 
 function asHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof BusyError) return unavailable(error.message, BUSY_RETRY_AFTER_S);
   if (error instanceof InvalidTextError) return new HttpError(400, error.message);
+  if (error instanceof DatabaseFullError) {
+    log.error("the database cannot write: its disk is full", { error: error.message });
+    return unavailable("the database cannot write: its disk is full", FULL_RETRY_AFTER_S);
+  }
   if (error instanceof DatabaseUnavailableError) {
     log.error("the store does not answer", { error: error.message });
     return unavailable("the store does not answer; try again shortly");
@@ -70,6 +95,7 @@ const CODES: Readonly<Record<number, string>> = {
   403: "forbidden",
   404: "not_found",
   405: "method_not_allowed",
+  408: "request_timeout",
   413: "payload_too_large",
   429: "too_many_failures",
   500: "internal",

@@ -64,7 +64,14 @@ export async function serve(): Promise<number> {
 function announce(config: Config, { addr }: Server, url: string): void {
   const embedded = config.databaseUrl === undefined;
   if (embedded) {
-    writeGatewayFile(config.dataDir, { url, public_ws_base_url: config.publicWsBaseUrl });
+    try {
+      writeGatewayFile(config.dataDir, { url, public_ws_base_url: config.publicWsBaseUrl });
+    } catch (error) {
+      // A full disk, say: what is in the database can be read all the same.
+      log.warn("the command line will not find this gateway: gateway.json cannot be written", {
+        error: `${error}`,
+      });
+    }
   }
   log.info("listening", {
     address: addr.hostname,

@@ -1,16 +1,22 @@
 import { RegistrationTokens } from "./auth/registration_tokens.ts";
 import { SingleUse } from "./auth/single_use.ts";
 import { deriveTickets } from "./auth/tickets.ts";
+import { WrongTokens } from "./auth/wrong_tokens.ts";
+import { TrustedProxies } from "./client_address.ts";
 import type { Config } from "./config.ts";
 import { dispatch } from "./dispatch.ts";
+import { Holdings } from "./holdings.ts";
 import { LastSeen } from "./last_seen.ts";
+import { Listener } from "./listener.ts";
 import { log } from "./logging.ts";
+import { Pacer } from "./pacer.ts";
 import { Refusals } from "./refusals.ts";
 import { Revocations } from "./revocations.ts";
 import type { Services } from "./services.ts";
-import { Store } from "./store/store.ts";
+import { waitForTurnToServe } from "./store/data_directory.ts";
+import { Store, type StoreOptions } from "./store/store.ts";
 import { ConnRegistry } from "./switchboard/conn_registry.ts";
-import { GATEWAY_STOPPING, REMOVED } from "./switchboard/endings.ts";
+import { GATEWAY_STOPPING, REMOVED, TURN_REVOKED } from "./switchboard/endings.ts";
 import type { ExecutorLink } from "./switchboard/executor_link.ts";
 import { LiveTurns } from "./switchboard/live_turns.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
@@ -26,69 +32,94 @@ const CLOSE_TIMEOUT_MS = 4_000;
 /** How long requests in hand and the store have to finish, each, in milliseconds. */
 const FINISH_TIMEOUT_MS = 2_000;
 
+/** How long to wait for the database of the gateway that this one takes over from, in milliseconds. */
+const TAKE_OVER_TIMEOUT_MS = 15_000;
+
+/** How long a gateway that waits for its turn to serve is given to listen, in milliseconds. */
+const SUCCESSOR_LISTENS_MS = 150;
+
 /** The gateway cannot listen where it was told to; the message says why. */
 export class ListenError extends Error {
   override name = "ListenError";
 }
 
+/** What tests make smaller. */
+interface Limits {
+  /** How many bcrypt checks may wait. */
+  maxWaitingChecks?: number;
+  /** How many revoked turns memory holds. */
+  maxRevokedInMemory?: number;
+}
+
 /** A running gateway: it owns the store, the registry, the revoked set and the listener. */
 export class Server {
   readonly #services: Services;
-  readonly #http: Deno.HttpServer<Deno.NetAddr>;
+  readonly #http: Listener;
   readonly #stop: AbortController;
+  /** Held where gateways take turns to serve from a data directory. */
+  readonly #turn: Deno.FsFile | undefined;
   #stopped: Promise<void> | undefined;
 
   private constructor(
     services: Services,
-    http: Deno.HttpServer<Deno.NetAddr>,
+    http: Listener,
     stop: AbortController,
+    turn: Deno.FsFile | undefined,
   ) {
     this.#services = services;
     this.#http = http;
     this.#stop = stop;
+    this.#turn = turn;
   }
 
   /**
    * Opens the store and starts to serve.
    *
-   * @param limits what tests make smaller: how many bcrypt checks may wait, and how many revoked
-   * turns memory holds
    * @throws {ListenError} when the address is taken or not this machine's
    * @throws what {@linkcode Store.open} throws when the database cannot be used
    */
-  static async start(
-    config: Config,
-    limits: { maxWaitingChecks?: number; maxRevokedInMemory?: number } = {},
-  ): Promise<Server> {
-    const registrationTokens = new RegistrationTokens({ maxWaiting: limits.maxWaitingChecks });
-    let store: Store | undefined;
+  static async start(config: Config, limits: Limits = {}): Promise<Server> {
+    const { sharePort, databaseUrl } = config;
+    if (sharePort && databaseUrl === undefined) return await this.#takeOver(config, limits);
+    const stop = new AbortController();
+    const services = await openServices(config, limits, stop.signal);
     try {
-      store = await Store.open(config);
-      const registry = new ConnRegistry<ExecutorLink>();
-      const stop = new AbortController();
-      const services: Services = {
-        config,
-        store,
-        registry,
-        revocations: await Revocations.load(store, limits.maxRevokedInMemory ?? MAX_REVOKED),
-        liveTurns: new LiveTurns(),
-        registrationTokens,
-        tickets: await deriveTickets(config.capTokenHmacSecret),
-        usedTickets: new SingleUse(),
-        lastSeen: lastSeenIn(store, registry),
-        openSockets: new OpenSockets(),
-        traffic: new Traffic(),
-        refusals: new Refusals(),
-        startedAt: Date.now(),
-        stopping: stop.signal,
-      };
-      const http = listen(services);
-      services.revocations.startPruner(stop.signal);
-      services.lastSeen.startHeartbeat(() => registry.connectedIds(), stop.signal);
-      return new Server(services, http, stop);
+      const http = listen(config, (req, info) => dispatch(services, req, info));
+      return new Server(services, http, stop, undefined);
     } catch (error) {
-      registrationTokens[Symbol.dispose]();
-      await store?.close();
+      await closeServices(services);
+      throw error;
+    }
+  }
+
+  /**
+   * Starts where the port may be shared and the database may not: waits until the gateway that serves
+   * begins to stop, and then listens before it has the database, so that what comes in between is
+   * answered late and not refused.
+   */
+  static async #takeOver(config: Config, limits: Limits): Promise<Server> {
+    const turn = await waitForTurnToServe(config.dataDir, () => {
+      log.info("waiting for the gateway that uses the data directory to stop", {
+        data_dir: config.dataDir,
+      });
+    });
+    let http: Listener | undefined;
+    try {
+      const stop = new AbortController();
+      const opening = Promise.withResolvers<Services>();
+      // Nobody may be there to hear that it failed.
+      opening.promise.catch(() => {});
+      http = listen(config, async (req, info) => dispatch(await opening.promise, req, info));
+      const services = await openServices(
+        { ...config, dataDirWaitMs: TAKE_OVER_TIMEOUT_MS },
+        limits,
+        stop.signal,
+      );
+      opening.resolve(services);
+      return new Server(services, http, stop, turn);
+    } catch (error) {
+      await http?.shutdown();
+      turn.close();
       throw error;
     }
   }
@@ -99,27 +130,89 @@ export class Server {
   }
 
   /**
-   * Stops: accepts nothing new, closes every websocket with 1012, finishes what the store has in hand.
-   * Resolves when all is done, within ten seconds.
+   * Stops: accepts nothing new, closes every websocket with 1012 (1001 where the port is shared),
+   * finishes what the store has in hand. Resolves when all is done, within ten seconds.
    */
   shutdown(): Promise<void> {
     return this.#stopped ??= this.#shutdown();
   }
 
   async #shutdown(): Promise<void> {
-    const { openSockets, lastSeen, store, registrationTokens } = this.#services;
-    // From here on new requests are refused. The listener goes last: its own shutdown would close the
-    // websockets with a code that does not say "dial again".
-    this.#stop.abort();
-    await atMost(CLOSE_TIMEOUT_MS, openSockets.closeAll(GATEWAY_STOPPING), "peers did not close");
-    await atMost(FINISH_TIMEOUT_MS, this.#http.shutdown(), "requests did not finish");
-    registrationTokens[Symbol.dispose]();
-    await atMost(
-      FINISH_TIMEOUT_MS,
-      lastSeen.drain().then(() => store.close()),
-      "the store did not close",
-    );
+    const { config, openSockets } = this.#services;
+    if (config.sharePort) {
+      this.#turn?.close();
+      if (this.#turn !== undefined) await sleep(SUCCESSOR_LISTENS_MS);
+      // The listener goes at once, so that those who dial again reach the other process. The runtime closes
+      // the websockets with it, and that by a moment sooner: see "Replacing a running gateway" in the README.
+      const finished = this.#http.shutdown();
+      this.#stop.abort();
+      await atMost(CLOSE_TIMEOUT_MS, finished, "requests or peers did not finish");
+    } else {
+      // From here on new requests are refused. The listener goes last: its own shutdown would close the
+      // websockets with a code that does not say "dial again".
+      this.#stop.abort();
+      await atMost(CLOSE_TIMEOUT_MS, openSockets.closeAll(GATEWAY_STOPPING), "peers did not close");
+      await atMost(FINISH_TIMEOUT_MS, this.#http.shutdown(), "requests did not finish");
+    }
+    await closeServices(this.#services);
   }
+}
+
+/** @param stop aborted when the gateway begins to stop */
+async function openServices(
+  config: Config & StoreOptions,
+  { maxWaitingChecks, maxRevokedInMemory = MAX_REVOKED }: Limits,
+  stopping: AbortSignal,
+): Promise<Services> {
+  const registrationTokens = new RegistrationTokens({ maxWaiting: maxWaitingChecks });
+  let store: Store | undefined;
+  try {
+    store = await Store.open(config);
+    const registry = new ConnRegistry<ExecutorLink>();
+    const revocations = await Revocations.load(store, maxRevokedInMemory);
+    const liveTurns = new LiveTurns();
+    const lastSeen = lastSeenIn(store, registry);
+    const services: Services = {
+      config,
+      store,
+      registry,
+      revocations,
+      liveTurns,
+      registrationTokens,
+      wrongTokens: new WrongTokens(),
+      tickets: await deriveTickets(config.capTokenHmacSecret),
+      usedTickets: new SingleUse(),
+      lastSeen,
+      openSockets: new OpenSockets(config.maxBufferedBytes),
+      trustedProxies: new TrustedProxies(config.trustedProxies),
+      connections: new Holdings(config.maxConnectionsPerAddress),
+      traffic: new Traffic(),
+      refusals: new Refusals(),
+      arrivals: new Pacer(),
+      startedAt: Date.now(),
+      stopping,
+    };
+    revocations.startPruner(stopping);
+    if (config.databaseUrl !== undefined) {
+      revocations.startWatcher((turnId) => endTurn(liveTurns, turnId), stopping);
+    }
+    services.openSockets.startSweep(config.pingIntervalS, stopping);
+    lastSeen.startHeartbeat(() => registry.connectedIds(), stopping);
+    return services;
+  } catch (error) {
+    registrationTokens[Symbol.dispose]();
+    await store?.close();
+    throw error;
+  }
+}
+
+async function closeServices({ registrationTokens, lastSeen, store }: Services): Promise<void> {
+  registrationTokens[Symbol.dispose]();
+  await atMost(
+    FINISH_TIMEOUT_MS,
+    lastSeen.drain().then(() => store.close()),
+    "the store did not close",
+  );
 }
 
 function lastSeenIn(store: Store, registry: ConnRegistry<ExecutorLink>): LastSeen {
@@ -130,17 +223,24 @@ function lastSeenIn(store: Store, registry: ConnRegistry<ExecutorLink>): LastSee
   );
 }
 
-function listen(services: Services): Deno.HttpServer<Deno.NetAddr> {
-  const { host, port } = services.config;
+function endTurn(liveTurns: LiveTurns, turnId: string): void {
+  const ended = liveTurns.end(turnId, TURN_REVOKED);
+  log.info("turn revoked elsewhere", { turn_id: turnId, bridges_ended: ended });
+}
+
+function listen(
+  { host, port, sharePort }: Config,
+  handler: Deno.ServeHandler<Deno.NetAddr>,
+): Listener {
   try {
-    return Deno.serve(
-      { hostname: host, port, onListen() {} },
-      (req, info) => dispatch(services, req, info),
-    );
+    return new Listener({ hostname: host, port, reusePort: sharePort }, handler);
   } catch (error) {
     const where = `${host}:${port}`;
     if (error instanceof Deno.errors.AddrInUse) {
-      throw new ListenError(`${where} is taken: another program listens there (see CXG_PORT)`);
+      throw new ListenError(
+        `${where} is taken: another program listens there, or a gateway that does not share its ` +
+          "port (see CXG_PORT and CXG_SHARE_PORT)",
+      );
     }
     throw new ListenError(
       `cannot listen on ${where}: ${error instanceof Error ? error.message : error}`,
@@ -152,4 +252,8 @@ async function atMost(ms: number, work: Promise<unknown>, complaint: string): Pr
   if (!await within(ms, work)) {
     log.warn("stopping without waiting longer", { reason: complaint, ms });
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,8 +1,12 @@
 import type { RegistrationTokens } from "./auth/registration_tokens.ts";
 import type { SingleUse } from "./auth/single_use.ts";
 import type { Tickets } from "./auth/tickets.ts";
+import type { WrongTokens } from "./auth/wrong_tokens.ts";
+import type { TrustedProxies } from "./client_address.ts";
 import type { Config } from "./config.ts";
+import type { Holdings } from "./holdings.ts";
 import type { LastSeen } from "./last_seen.ts";
+import type { Pacer } from "./pacer.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Store } from "./store/store.ts";
@@ -20,13 +24,19 @@ export interface Services {
   readonly revocations: Revocations;
   readonly liveTurns: LiveTurns;
   readonly registrationTokens: RegistrationTokens;
+  readonly wrongTokens: WrongTokens;
   readonly tickets: Tickets;
   /** The harness tickets that have opened their bridge. */
   readonly usedTickets: SingleUse;
   readonly lastSeen: LastSeen;
   readonly traffic: Traffic;
   readonly refusals: Refusals;
+  /** Of executors, that register or dial in. */
+  readonly arrivals: Pacer;
   readonly openSockets: OpenSockets;
+  readonly trustedProxies: TrustedProxies;
+  /** The connections that each source holds: requests in hand, and websockets. */
+  readonly connections: Holdings;
   /** When this process began to serve, in unix milliseconds. */
   readonly startedAt: number;
   /** Aborted when the gateway begins to stop. */

@@ -29,17 +29,13 @@ async function run(request: BcryptRequest): Promise<string | boolean> {
   return await bcrypt({ password: token, salt, costFactor: COST, outputType: "encoded" });
 }
 
-// One at a time, in the order of arrival.
-let queue = Promise.resolve();
-
-self.onmessage = ({ data }: MessageEvent<BcryptRequest>) => {
-  queue = queue.then(async () => {
-    let response: BcryptResponse;
-    try {
-      response = { id: data.id, result: await run(data) };
-    } catch (error) {
-      response = { id: data.id, error: error instanceof Error ? error.message : "bcrypt failed" };
-    }
-    self.postMessage(response);
-  });
+// One at a time: the next request is sent when this one is answered.
+self.onmessage = async ({ data }: MessageEvent<BcryptRequest>) => {
+  let response: BcryptResponse;
+  try {
+    response = { id: data.id, result: await run(data) };
+  } catch (error) {
+    response = { id: data.id, error: error instanceof Error ? error.message : "bcrypt failed" };
+  }
+  self.postMessage(response);
 };

@@ -7,9 +7,22 @@
 const HMAC_SHA256 = { name: "HMAC", hash: "SHA-256" } as const;
 const encoder = new TextEncoder();
 
-/** Imports raw key bytes for {@linkcode sign} and {@linkcode verify}. */
+/** The keys that were imported; a secret's bytes never change. */
+const imported = new WeakMap<Uint8Array<ArrayBuffer>, Promise<CryptoKey>>();
+
+/**
+ * Imports raw key bytes for {@linkcode sign} and {@linkcode verify}, once for each array: to import
+ * them costs more than to verify.
+ *
+ * @param secret must not be changed after
+ */
 export function hmacKey(secret: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
-  return crypto.subtle.importKey("raw", secret, HMAC_SHA256, false, ["sign", "verify"]);
+  let key = imported.get(secret);
+  if (key === undefined) {
+    key = crypto.subtle.importKey("raw", secret, HMAC_SHA256, false, ["sign", "verify"]);
+    imported.set(secret, key);
+  }
+  return key;
 }
 
 /**

@@ -9,6 +9,9 @@ import { HttpError } from "./http.ts";
 /** The largest request body, in bytes: the largest that codex sends is 1.8 KB. */
 export const MAX_BODY_BYTES = 64 * 1024;
 
+/** How long a body may take to come, in milliseconds. */
+const BODY_TIMEOUT_MS = 10_000;
+
 /** How deep an object may be nested: what works through one level by level must not run out of stack. */
 const MAX_DEPTH = 8;
 
@@ -18,7 +21,8 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /**
  * Reads a JSON object; an empty body counts as `{}`.
  *
- * @throws {HttpError} 413 over the limit, 400 when it is not a JSON object in UTF-8
+ * @throws {HttpError} 413 over the limit, 408 when it takes too long to come, 400 when it is not a
+ * JSON object in UTF-8
  */
 export async function readJsonObject(req: Request): Promise<JsonObject> {
   const text = await readText(req);
@@ -130,17 +134,27 @@ async function readText(req: Request): Promise<string> {
   if (req.body === null) return "";
   const chunks: Uint8Array[] = [];
   let length = 0;
+  let isLate = false;
+  const reader = req.body.getReader();
+  const timer = setTimeout(() => {
+    isLate = true;
+    reader.cancel().catch(() => {});
+  }, BODY_TIMEOUT_MS);
   try {
-    for await (const chunk of req.body) {
-      length += chunk.length;
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      length += part.value.length;
       if (length > MAX_BODY_BYTES) throw tooLarge;
-      chunks.push(chunk);
+      chunks.push(part.value);
     }
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+    if (!isLate) return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
   } catch (error) {
     if (error === tooLarge) throw error;
-    throw new HttpError(400, "the body could not be read as UTF-8");
+    if (!isLate) throw new HttpError(400, "the body could not be read as UTF-8");
+  } finally {
+    clearTimeout(timer);
   }
+  // What still comes of it must not be taken for the next request.
+  throw new HttpError(408, "the body took too long to come", { connection: "close" });
 }
 
 function isJsonObject(value: unknown): value is JsonObject {

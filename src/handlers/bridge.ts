@@ -10,12 +10,9 @@ import {
   unauthorized,
   unavailable,
 } from "./http.ts";
-import { requireAdmission } from "./admission.ts";
+import { requireAdmission, turnOwner } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
-import { requireWebSocket, upgrade } from "./upgrade.ts";
-
-/** How long an upgrade may take to become an open websocket, in milliseconds. */
-const OPEN_TIMEOUT_MS = 10_000;
+import { OPEN_TIMEOUT_MS, requireWebSocket, upgrade } from "./upgrade.ts";
 
 /** On whose behalf a bridge is opened. */
 interface Caller {
@@ -35,7 +32,7 @@ export async function bridge(services: Services, context: RequestContext): Promi
   // The wait may have been long enough for the turn to be revoked meanwhile.
   if (services.revocations.isKnown(caller.turn_id)) throw turnRevoked();
   requireFit(link, context, caller);
-  requireAdmission(link, caller.turn_id);
+  requireAdmission(services, link, caller.turn_id);
   return join(services, context, link, caller);
 }
 
@@ -85,10 +82,11 @@ function requireFit(link: ExecutorLink, { url }: RequestContext, { ticket }: Cal
 
 function join(
   services: Services,
-  { req, remote }: RequestContext,
+  context: RequestContext,
   link: ExecutorLink,
   { turn_id, workspace_id, ticket }: Caller,
 ): Response {
+  const { req, remote } = context;
   const { registry, usedTickets, liveTurns } = services;
   const { exeId } = link;
   const holder = {};
@@ -106,13 +104,13 @@ function join(
     throw error;
   }
   const fields = { exe_id: exeId, turn_id, workspace_id, remote };
-  return upgrade(services, req, (harness) => {
+  return upgrade(services, context, turnOwner(turn_id), (harness) => {
     // A harness that goes before the answer reaches it gets no event at all, not even a close.
     const timer = setTimeout(() => endBridge(HARNESS_LOST), OPEN_TIMEOUT_MS);
-    harness.addEventListener("open", () => {
+    harness.whenOpen(() => {
       clearTimeout(timer);
       log.info("bridge opened", fields);
-    }, { once: true });
+    });
     const endBridge = link.join(turn_id, harness, () => {
       clearTimeout(timer);
       liveTurns.remove(turn_id, endBridge);

@@ -31,6 +31,8 @@ export async function connectHarness(
   const exe_id = params.exe_id!;
   const { turn_id, workspace_id } = await requireCapability(services, bearerToken(req), exe_id);
   const harnessKey = requiredObject(await readJsonObject(req), "harness_public_key");
+  // While the store is away, no executor can come back that would be worth the wait.
+  if (services.registry.lookup(exe_id) === undefined) await services.store.ping();
   const link = await locateExecutor(services, exe_id, req.signal);
   if (link === undefined) throw unavailable(`executor ${exe_id} is not connected`);
   await refuseRevoked(services, turn_id);
@@ -41,7 +43,7 @@ export async function connectHarness(
       `executor ${exe_id} does not speak Noise: it needs a harness of codex 0.140 or earlier`,
     );
   }
-  requireAdmission(link, turn_id);
+  requireAdmission(services, link, turn_id);
   const { registration_id, security_profile, executor_public_key } = registration;
   const exp = Math.floor(Date.now() / 1000) + CONNECT_TTL_S;
   const ticket = await services.tickets.harness.seal({
@@ -73,10 +75,11 @@ export async function connectHarness(
 /** `POST /cloud/environment/{exe_id}/validate`: yes or no, and for a no not why. */
 export async function validateHarnessKey(
   services: Services,
-  { req, params }: RequestContext,
+  context: RequestContext,
 ): Promise<Response> {
+  const { req, params } = context;
   const exeId = params.exe_id!;
-  await requireRegistrationToken(services, req, exeId);
+  await requireRegistrationToken(services, context, exeId);
   const refusal = await findRefusal(services, exeId, await readJsonObject(req));
   if (refusal !== undefined) log.warn("harness key refused", { exe_id: exeId, reason: refusal });
   return Response.json({ valid: refusal === undefined });

@@ -17,7 +17,8 @@ export async function registerConnection(
 ): Promise<Response> {
   const { req, params, remote } = context;
   const exeId = params.exe_id!;
-  await requireRegistrationToken(services, req, exeId);
+  await services.arrivals.turn(context.source);
+  await requireRegistrationToken(services, context, exeId);
   const registration = registrationOf(await readJsonObject(req));
   const { registration_id, kind, security_profile } = registration;
   if (!await services.store.recordRegistration(exeId, registration)) throw registrationRefused();

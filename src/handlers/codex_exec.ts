@@ -4,9 +4,20 @@ import type { Services } from "../services.ts";
 import { EXECUTOR_REPLACED, REPLACED } from "../switchboard/endings.ts";
 import { ExclusiveLink } from "../switchboard/exclusive_link.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
+import type { PeerSocket } from "../switchboard/peer_socket.ts";
 import { RelayLink } from "../switchboard/relay_link.ts";
-import { HttpError, type RequestContext, socketCredential, unauthorized } from "./http.ts";
+import {
+  HttpError,
+  type RequestContext,
+  socketCredential,
+  unauthorized,
+  unavailable,
+} from "./http.ts";
+import { isRegistrationToken } from "./registration_auth.ts";
 import { requireWebSocket, upgrade } from "./upgrade.ts";
+
+/** When an executor whose earlier connections do not read may come again, in seconds. */
+const BEHIND_RETRY_AFTER_S = 30;
 
 /** How an executor's socket came: what it is, and by which registration. */
 interface Origin {
@@ -21,20 +32,30 @@ export async function codexExec(services: Services, context: RequestContext): Pr
   const exeId = params.exe_id!;
   const credential = socketCredential(context);
   if (credential === undefined) throw new HttpError(400, "missing token");
-  const origin = await authenticate(services, exeId, credential);
+  await services.arrivals.turn(context.source);
+  const origin = await authenticate(services, context, exeId, credential);
   if (origin === undefined) throw unauthorized("unknown executor or wrong token");
   requireWebSocket(req);
-  return upgrade(services, req, (socket) => {
-    socket.onopen = () => connect(services, exeId, origin, socket, remote);
+  const owner = `executor ${exeId}`;
+  if (services.openSockets.isRefused(owner)) {
+    throw unavailable(
+      `too many connections of ${exeId} have stopped reading`,
+      BEHIND_RETRY_AFTER_S,
+    );
+  }
+  return upgrade(services, context, owner, (socket) => {
+    socket.whenOpen(() => connect(services, exeId, origin, socket, remote));
   });
 }
 
 /** What the credential stands for; `undefined` when it is no good. */
 async function authenticate(
-  { store, registrationTokens, tickets }: Services,
+  services: Services,
+  context: RequestContext,
   exeId: string,
   credential: string,
 ): Promise<Origin | undefined> {
+  const { store, tickets } = services;
   if (tickets.executor.looksLike(credential)) {
     const ticket = await tickets.executor.open(credential);
     if (ticket?.exe_id !== exeId) return undefined;
@@ -42,15 +63,15 @@ async function authenticate(
     if (newest?.registration_id !== ticket.registration_id) return undefined;
     return { kind: ticket.kind, registrationId: ticket.registration_id };
   }
-  const hash = await store.getRegistrationTokenHash(exeId);
-  return await registrationTokens.verify(credential, hash) ? { kind: "exclusive" } : undefined;
+  const isRight = await isRegistrationToken(services, context, exeId, credential);
+  return isRight ? { kind: "exclusive" } : undefined;
 }
 
 function connect(
   services: Services,
   exeId: string,
   origin: Origin,
-  socket: WebSocket,
+  socket: PeerSocket,
   remote: string,
 ): void {
   const { registry, lastSeen } = services;
@@ -72,7 +93,7 @@ function makeLink(
   { config: { maxStreams, maxBufferedBytes, maxFrameBytes }, traffic }: Services,
   exeId: string,
   { kind, registrationId }: Origin,
-  socket: WebSocket,
+  socket: PeerSocket,
   onLeave: () => void,
 ): ExecutorLink {
   const limits = { maxStreams, maxBufferedBytes, maxFrameBytes };

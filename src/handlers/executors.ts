@@ -1,4 +1,5 @@
 import { newRegistrationToken } from "../auth/registration_tokens.ts";
+import { tokenDigest } from "../auth/token_digest.ts";
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { REMOVED } from "../switchboard/endings.ts";
@@ -7,7 +8,8 @@ import { HttpError, noContent, type RequestContext } from "./http.ts";
 
 /**
  * `POST /api/codex-exec/register`: a new executor and its registration token, of which only the
- * bcrypt hash is kept.
+ * bcrypt hash and the digest are kept: the digest to judge it by, the hash for the Go original, which
+ * may read the same database.
  */
 export async function registerExecutor(
   { store, registrationTokens }: Services,
@@ -23,8 +25,11 @@ export async function registerExecutor(
     description: optionalText(body, "description", 4096),
     default_cwd: optionalText(body, "default_cwd", 4096),
   };
+  // While the store is away, nobody should first wait for a hash that cannot be kept.
+  await store.ping();
   const registration_token = newRegistrationToken();
-  await store.createExecutor(executor, await registrationTokens.hash(registration_token));
+  const hash = await registrationTokens.hash(registration_token);
+  await store.createExecutor(executor, hash, tokenDigest(registration_token));
   log.info("executor created", { exe_id: executor.exe_id, user_id: userId });
   return Response.json({ exe_id: executor.exe_id, registration_token }, { status: 201 });
 }

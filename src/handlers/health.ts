@@ -4,7 +4,7 @@ import { within } from "../within.ts";
 import { unavailable } from "./http.ts";
 
 /** How long a probe is kept waiting for the store, in milliseconds. */
-const READY_TIMEOUT_MS = 2_000;
+const READY_TIMEOUT_MS = 1_800;
 
 /** `GET /healthz`: the process serves. */
 export function healthz(): Response {

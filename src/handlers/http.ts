@@ -11,8 +11,10 @@ export interface RequestContext {
   readonly url: URL;
   /** The path's parameters, percent-decoded. */
   readonly params: Readonly<Record<string, string>>;
-  /** The peer's address, for logs. */
+  /** The client's address, for logs. */
   readonly remote: string;
+  /** What the client is counted by; see `sourceOf`. */
+  readonly source: string;
 }
 
 /** Answers a request; what it throws becomes the error answer. */

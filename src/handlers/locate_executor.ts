@@ -1,16 +1,18 @@
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
-import { RETURN_WINDOW_MS } from "../switchboard/conn_registry.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
 
 /** How long an executor that is on its way back is waited for: codex gives up at 10 s. */
 const WAIT_MS = 8_000;
 
+/** How long after its socket closed an executor counts as being on its way back, in milliseconds. */
+const RETURN_WINDOW_MS = 30_000;
+
 /**
- * How long before this process began an executor must have been seen to be expected back: a heartbeat
- * and the time that a restart takes.
+ * How lately the store must have seen an executor that this process has not, for it to be expected
+ * here: a heartbeat and the time that it takes to come.
  */
-const SEEN_BEFORE_START_MS = 120_000;
+const SEEN_LATELY_MS = 120_000;
 
 /**
  * Finds the executor's link, waiting for one that is on its way back. The only way from an id to a
@@ -32,12 +34,16 @@ export async function locateExecutor(
 }
 
 async function isOnItsWayBack(services: Services, exeId: string): Promise<boolean> {
-  const { registry, store, startedAt } = services;
-  if (registry.leftLately(exeId)) return true;
-  if (Date.now() - startedAt > RETURN_WINDOW_MS) return false;
+  const { registry, store, startedAt, config } = services;
+  const leftMsAgo = registry.leftMsAgo(exeId);
+  if (leftMsAgo !== undefined) return leftMsAgo <= RETURN_WINDOW_MS;
+  // It may have been connected to the process before this one, which may run yet.
+  const mayComeFromAnother = config.databaseUrl !== undefined ||
+    Date.now() - startedAt <= RETURN_WINDOW_MS;
+  if (!mayComeFromAnother) return false;
   try {
     const seenAt = (await store.getExecutor(exeId))?.last_seen_at;
-    return seenAt !== undefined && startedAt - Date.parse(seenAt) <= SEEN_BEFORE_START_MS;
+    return seenAt !== undefined && Date.now() - Date.parse(seenAt) <= SEEN_LATELY_MS;
   } catch (error) {
     log.warn("could not look up when an executor was seen", { exe_id: exeId, error: `${error}` });
     return false;

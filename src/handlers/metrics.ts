@@ -44,6 +44,12 @@ function families(services: Services): Family[] {
       samples: one(openSockets.bufferedBytes),
     },
     {
+      name: "cxg_left_behind",
+      help: "Websockets closed or given up whose peers have not taken what was sent to them.",
+      type: "gauge",
+      samples: one(openSockets.leftBehind),
+    },
+    {
       name: "cxg_frames_total",
       help: "Frames passed on.",
       type: "counter",
@@ -72,6 +78,12 @@ function families(services: Services): Family[] {
       help: "Registration tokens that are being checked or hashed, or wait for it.",
       type: "gauge",
       samples: one(registrationTokens.waiting),
+    },
+    {
+      name: "cxg_bcrypt_runs_total",
+      help: "Registration tokens that bcrypt has checked or hashed, or was asked to.",
+      type: "counter",
+      samples: one(registrationTokens.runs),
     },
     {
       name: "cxg_store_queries_total",

@@ -1,21 +1,80 @@
+import { isDigestOf, isRandomToken, tokenDigest } from "../auth/token_digest.ts";
+import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
-import { bearerToken, type HttpError, unauthorized } from "./http.ts";
+import { bearerToken, HttpError, type RequestContext, unauthorized } from "./http.ts";
 
 /**
  * Lets an executor's call under `/cloud` pass when it carries the executor's registration token.
  *
- * @throws {HttpError} 401, the same and after the same work for an executor that does not exist
- * @throws {BusyError} when too many tokens are being checked
+ * @throws {HttpError} 401
+ * @throws what {@linkcode isRegistrationToken} throws
  */
 export async function requireRegistrationToken(
-  { store, registrationTokens }: Services,
-  req: Request,
+  services: Services,
+  context: RequestContext,
   exeId: string,
 ): Promise<void> {
-  const token = bearerToken(req);
+  const token = bearerToken(context.req);
   if (token === undefined) throw unauthorized("missing registration token");
+  if (!await isRegistrationToken(services, context, exeId, token)) throw registrationRefused();
+}
+
+/**
+ * Whether a token is the executor's registration token: by its digest, right or wrong, where it has
+ * one. For an executor that does not exist the answer is no, after the same work. Only where a row is
+ * older than digests does bcrypt judge, and after the first yes the row has a digest too.
+ *
+ * Wrong tokens are limited. A right one is let in however many wrong ones came before it, from
+ * wherever; but where it takes bcrypt to tell, nothing is checked from a source that is over its limit.
+ *
+ * @throws {HttpError} 429 for a wrong token, after too many
+ * @throws {BusyError} when too many tokens are being checked by bcrypt
+ */
+export async function isRegistrationToken(
+  services: Services,
+  { source, remote }: Pick<RequestContext, "source" | "remote">,
+  exeId: string,
+  token: string,
+): Promise<boolean> {
+  const { store, wrongTokens } = services;
+  const executor = await store.getRegistrationTokenDigest(exeId);
+  if (executor === undefined || executor.digest !== undefined) {
+    if (isDigestOf(token, executor?.digest)) return true;
+  } else {
+    refuseAfter(wrongTokens.retryAfter(exeId, source));
+    if (await isByBcrypt(services, source, exeId, token)) return true;
+  }
+  refuseAfter(wrongTokens.count(exeId, source));
+  log.info("wrong registration token", { exe_id: executor && exeId, remote });
+  return false;
+}
+
+async function isByBcrypt(
+  { store, registrationTokens }: Services,
+  source: string,
+  exeId: string,
+  token: string,
+): Promise<boolean> {
   const hash = await store.getRegistrationTokenHash(exeId);
-  if (!await registrationTokens.verify(token, hash)) throw registrationRefused();
+  if (hash === undefined) return false;
+  if (!await registrationTokens.verify(token, hash, { exeId, source })) return false;
+  if (isRandomToken(token)) {
+    try {
+      await store.addRegistrationTokenDigest(exeId, hash, tokenDigest(token));
+    } catch (error) {
+      // The next check will do it.
+      log.warn("could not keep a token's digest", { exe_id: exeId, error: `${error}` });
+    }
+  }
+  return true;
+}
+
+/** Refuses when there is a time to stay away, in seconds. */
+function refuseAfter(seconds: number): void {
+  if (seconds === 0) return;
+  throw new HttpError(429, "too many wrong registration tokens", {
+    "retry-after": String(seconds),
+  });
 }
 
 /** One answer for an executor that does not exist and for a token that is not its own. */

@@ -1,7 +1,10 @@
 import type { Services } from "../services.ts";
-import { closeSocket } from "../switchboard/sockets.ts";
+import type { PeerSocket } from "../switchboard/peer_socket.ts";
 import { log } from "../logging.ts";
-import { HttpError } from "./http.ts";
+import { HttpError, type RequestContext } from "./http.ts";
+
+/** How long an upgrade may take to become an open websocket, in milliseconds. */
+export const OPEN_TIMEOUT_MS = 10_000;
 
 /**
  * Refuses a request that is not a websocket handshake (RFC 6455 section 4.2.1).
@@ -27,23 +30,40 @@ export function requireWebSocket(req: Request): void {
  * Answers 101. Call {@linkcode requireWebSocket} first, and do nothing after: once upgraded, the
  * runtime ends the process unless this very response is returned.
  *
- * @param wire sets the socket's handlers up
+ * @param owner whose the websocket is: what it leaves behind counts against it
+ * @param wire sets the websocket's handlers up
  */
 export function upgrade(
-  { config, openSockets }: Services,
-  req: Request,
-  wire: (socket: WebSocket) => void,
+  { config, openSockets, connections }: Services,
+  { req, source }: Pick<RequestContext, "req" | "source">,
+  owner: string,
+  wire: (peer: PeerSocket) => void,
 ): Response {
   // The runtime pings after half of it, and gives the pong the other half.
   const idleTimeout = 2 * config.pingIntervalS;
   const { socket, response } = Deno.upgradeWebSocket(req, { idleTimeout });
-  socket.binaryType = "arraybuffer";
+  // The request, which was counted, ends when it is answered.
+  connections.add(source);
+  whenGone(socket, () => connections.release(source));
+  const peer = openSockets.add(socket, owner);
   try {
-    openSockets.add(socket);
-    wire(socket);
+    wire(peer);
   } catch (error) {
     log.error("a websocket could not be set up", { error: `${error}` });
-    closeSocket(socket, { code: 1011, reason: "internal error" });
+    peer.close({ code: 1011, reason: "internal error" });
   }
   return response;
+}
+
+/** Calls back once: when the websocket has closed, or has not opened in time. */
+function whenGone(socket: WebSocket, callback: () => void): void {
+  const gone = () => {
+    clearTimeout(timer);
+    socket.removeEventListener("close", gone);
+    callback();
+  };
+  // A client that goes before the answer reaches it causes no event at all.
+  const timer = setTimeout(gone, OPEN_TIMEOUT_MS);
+  socket.addEventListener("open", () => clearTimeout(timer), { once: true });
+  socket.addEventListener("close", gone);
 }

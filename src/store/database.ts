@@ -37,6 +37,11 @@ export class DatabaseUnavailableError extends Error {
   override name = "DatabaseUnavailableError";
 }
 
+/** The database has no room to write in: reading may still work. */
+export class DatabaseFullError extends DatabaseUnavailableError {
+  override name = "DatabaseFullError";
+}
+
 /** The data directory cannot be used. The message names it and says why. */
 export class DataDirectoryError extends Error {
   override name = "DataDirectoryError";
@@ -53,3 +58,22 @@ export function sqlState(error: unknown): string | undefined {
   const { code } = error;
   return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
+
+/**
+ * The error to throw when a statement failed for want of something and not by its own fault, else
+ * `undefined`.
+ *
+ * @param state the SQLSTATE that the database gave
+ */
+export function unavailability(
+  state: string,
+  message: string,
+): DatabaseUnavailableError | undefined {
+  if (state === DISK_FULL) return new DatabaseFullError(message);
+  // Connection exceptions, out of resources, operator intervention (shut down, cancelled by the time
+  // limit), and errors of the system below.
+  const away = ["08", "53", "57", "58"].includes(state.slice(0, 2));
+  return away ? new DatabaseUnavailableError(message) : undefined;
+}
+
+const DISK_FULL = "53100";

@@ -7,6 +7,10 @@
 import init from "../../migrations/001_init.sql" with { type: "text" };
 import noiseRegistrations from "../../migrations/002_noise_registrations.sql" with { type: "text" };
 import revokedTurns from "../../migrations/003_revoked_turns.sql" with { type: "text" };
+import tokenDigest from "../../migrations/004_registration_token_digest.sql" with { type: "text" };
+import revokedTurnsByTime from "../../migrations/005_revoked_turns_by_time.sql" with {
+  type: "text",
+};
 
 /** One step of the schema. */
 export interface Migration {
@@ -21,4 +25,6 @@ export const migrations: readonly Migration[] = [
   { version: 1, file: "001_init.sql", sql: init },
   { version: 2, file: "002_noise_registrations.sql", sql: noiseRegistrations },
   { version: 3, file: "003_revoked_turns.sql", sql: revokedTurns },
+  { version: 4, file: "004_registration_token_digest.sql", sql: tokenDigest },
+  { version: 5, file: "005_revoked_turns_by_time.sql", sql: revokedTurnsByTime },
 ];

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { log } from "../logging.ts";
+import { within } from "../within.ts";
 import {
   type Database,
   DatabaseUnavailableError,
@@ -11,7 +13,23 @@ import {
   type Query,
 } from "./database.ts";
 import { lockDataDirectory } from "./data_directory.ts";
-import type { Answer, Request } from "./pglite_protocol.ts";
+import { PgliteEngine } from "./pglite_engine.ts";
+
+/** How often what is in the log alone is written where it belongs, in milliseconds. */
+const CHECKPOINT_MS = 5 * 60_000;
+
+/** How long a query waits for an engine that is opened again, in milliseconds. */
+const REOPENING_WAIT_MS = 1_500;
+
+/** How long after an attempt in vain to open the engine again the next one is made, in milliseconds. */
+const REOPENING_PAUSE_MS = 1_000;
+
+/** What only tests want otherwise. */
+export interface PgliteOptions {
+  /** How long to wait for a process that has the directory open, in milliseconds. */
+  waitMs?: number;
+  checkpointMs?: number;
+}
 
 /**
  * Opens the embedded database in `directory`, making both when they are absent: the database in
@@ -21,58 +39,53 @@ import type { Answer, Request } from "./pglite_protocol.ts";
  * @throws {DataDirectoryInUseError} when another has it open
  * @throws {DataDirectoryError} when it cannot be used: not ours to write, not a directory, …
  */
-export async function openPglite(directory: string): Promise<Database> {
-  const lock = await lockDataDirectory(directory);
-  const database = new PgliteDatabase(lock);
+export async function openPglite(
+  directory: string,
+  { waitMs = 0, checkpointMs = CHECKPOINT_MS }: PgliteOptions = {},
+): Promise<Database> {
+  const lock = await lockDataDirectory(directory, waitMs);
+  const database = new PgliteDatabase(`${directory}/pgdata`, lock);
   try {
-    await database.open(`${directory}/pgdata`);
+    await database.open(checkpointMs);
   } catch (error) {
-    database.abandon("the embedded database could not be opened");
+    await database.close();
     const message = error instanceof Error ? error.message : String(error);
     throw new DataDirectoryError(`cannot open the database in ${directory}: ${message}`);
   }
   return database;
 }
 
-/** An error of the engine, with its SQLSTATE. */
-class SqlError extends Error {
-  override name = "SqlError";
-  constructor(message: string, readonly code: string) {
-    super(message);
-  }
-}
-
-type Unnumbered<T> = T extends { id: number } ? Omit<T, "id"> : never;
-
 class PgliteDatabase implements Database {
-  readonly #worker: Worker;
+  readonly #directory: string;
   readonly #lock: Deno.FsFile;
-  readonly #waiting = new Map<number, PromiseWithResolvers<unknown[]>>();
-  #lastId = 0;
+  #engine: PgliteEngine | undefined;
+  /** The attempt to open the engine that is under way. */
+  #opening: Promise<PgliteEngine> | undefined;
+  /** The last attempt that was in vain. */
+  #failure: { readonly at: number; readonly error: unknown } | undefined;
+  #checkpoints: ReturnType<typeof setInterval> | undefined;
+  #idleSinceCheckpoint = true;
   /** Settles when the session that came last has ended. */
   #lastSession: Promise<void> = Promise.resolve();
-  /** Why there will be no more answers, once there will be none. */
-  #gone: string | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(lock: Deno.FsFile) {
+  constructor(directory: string, lock: Deno.FsFile) {
+    this.#directory = directory;
     this.#lock = lock;
-    this.#worker = new Worker(new URL("./pglite_worker.ts", import.meta.url), { type: "module" });
-    this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => this.#settle(data);
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      this.abandon(`the embedded database's worker died: ${event.message}`);
-    };
   }
 
-  async open(directory: string): Promise<void> {
-    await this.#ask({ kind: "open", directory });
+  async open(checkpointMs: number): Promise<void> {
+    this.#engine = await this.#openEngine();
+    const timer = setInterval(() => this.#checkpoint(), checkpointMs);
+    Deno.unrefTimer(timer);
+    this.#checkpoints = timer;
   }
 
   async query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]> {
     this.#refuseWhenClosed();
     await this.#lastSession;
-    return await this.#run<Row>(text, values);
+    const engine = await this.#liveEngine();
+    return await engine.query<Row>(text, values);
   }
 
   async session<T>(work: (query: Query) => Promise<T>): Promise<T> {
@@ -82,11 +95,15 @@ class PgliteDatabase implements Database {
     this.#lastSession = promise;
     await before;
     try {
-      return await work((text, values) => this.#run(text, values));
-    } catch (error) {
-      // What ending its connection does on a server.
-      await this.#run("ROLLBACK; SELECT pg_advisory_unlock_all()").catch(() => {});
-      throw error;
+      // This one to its end: another would know nothing of what was begun.
+      const engine = await this.#liveEngine();
+      try {
+        return await work((text, values) => engine.query(text, values));
+      } catch (error) {
+        // What ending its connection does on a server.
+        await engine.query("ROLLBACK; SELECT pg_advisory_unlock_all()").catch(() => {});
+        throw error;
+      }
     } finally {
       resolve();
     }
@@ -94,22 +111,13 @@ class PgliteDatabase implements Database {
 
   close(): Promise<void> {
     this.#closed ??= (async () => {
+      clearInterval(this.#checkpoints);
       await this.#lastSession;
-      // After every query in hand, since the worker answers in order.
-      await this.#ask({ kind: "close" }).catch(() => {});
-      this.abandon("the embedded database is closed");
+      await this.#opening?.catch(() => {});
+      await this.#engine?.close();
+      this.#lock.close();
     })();
     return this.#closed;
-  }
-
-  /** Ends the worker, frees the directory, and rejects everything in hand because of `reason`. */
-  abandon(reason: string): void {
-    if (this.#gone !== undefined) return;
-    this.#gone = reason;
-    this.#worker.terminate();
-    this.#lock.close();
-    for (const { reject } of this.#waiting.values()) reject(new DatabaseUnavailableError(reason));
-    this.#waiting.clear();
   }
 
   #refuseWhenClosed(): void {
@@ -118,29 +126,54 @@ class PgliteDatabase implements Database {
     }
   }
 
-  async #run<Row>(text: string, values?: readonly unknown[]): Promise<Row[]> {
-    return await this.#ask({ kind: "query", text, values }) as Row[];
+  /**
+   * The engine; where it has died, it is opened again, which sets right what was under way.
+   *
+   * @throws {DatabaseUnavailableError} when that fails, or takes longer than a caller should wait
+   */
+  async #liveEngine(): Promise<PgliteEngine> {
+    this.#idleSinceCheckpoint = false;
+    if (this.#engine?.hasEnded === false) return this.#engine;
+    const { at, error } = this.#failure ?? { at: -Infinity, error: undefined };
+    if (this.#opening === undefined && performance.now() - at < REOPENING_PAUSE_MS) throw error;
+    const opening = this.#opening ??= this.#openAgain();
+    if (await within(REOPENING_WAIT_MS, opening)) return await opening;
+    throw new DatabaseUnavailableError("the embedded database is being opened again");
   }
 
-  #ask(request: Unnumbered<Request>): Promise<unknown[]> {
-    if (this.#gone !== undefined) return Promise.reject(new DatabaseUnavailableError(this.#gone));
-    const id = ++this.#lastId;
-    const answer = Promise.withResolvers<unknown[]>();
-    this.#waiting.set(id, answer);
-    this.#worker.postMessage({ id, ...request } satisfies Request);
-    return answer.promise;
+  async #openAgain(): Promise<PgliteEngine> {
+    try {
+      this.#engine = await this.#openEngine();
+      log.info("the embedded database is open again");
+      return this.#engine;
+    } catch (error) {
+      this.#failure = { at: performance.now(), error };
+      throw error;
+    } finally {
+      this.#opening = undefined;
+    }
   }
 
-  #settle(answer: Answer): void {
-    const waiting = this.#waiting.get(answer.id);
-    this.#waiting.delete(answer.id);
-    if ("rows" in answer) return waiting?.resolve(answer.rows);
-    const { message, code } = answer.failure;
-    waiting?.reject(
-      code === undefined
-        // Not the statement's fault, then: the engine itself is in trouble.
-        ? new DatabaseUnavailableError(`the embedded database failed: ${message}`)
-        : new SqlError(message, code),
-    );
+  #openEngine(): Promise<PgliteEngine> {
+    return PgliteEngine.open(this.#directory, (error) => {
+      log.error("the embedded database has ended, and is opened again when it is needed", {
+        error: error.message,
+      });
+    });
+  }
+
+  /**
+   * Has the engine write a checkpoint, if it had anything to do since the last one. By itself it writes
+   * one when it is closed and not before: its log would grow for as long as this process runs, and all
+   * of it would be gone through when it is opened after a crash.
+   */
+  async #checkpoint(): Promise<void> {
+    if (this.#idleSinceCheckpoint) return;
+    try {
+      await this.query("CHECKPOINT");
+      this.#idleSinceCheckpoint = true;
+    } catch (error) {
+      log.warn("the embedded database could not write a checkpoint", { error: `${error}` });
+    }
   }
 }

@@ -11,10 +11,14 @@ export type Request =
   | { id: number; kind: "query"; text: string; values?: readonly unknown[] }
   | { id: number; kind: "close" };
 
-/** The worker's answer: the rows (none for `open` and `close`), or what went wrong. */
+/**
+ * The worker's answer: the rows (none for `open` and `close`), or what went wrong. Or, unasked, that the
+ * engine has died of something and must not be asked any more.
+ */
 export type Answer =
   | { id: number; rows: unknown[] }
-  | { id: number; failure: Failure };
+  | { id: number; failure: Failure }
+  | { died: string };
 
 /** An error, as far as it crosses threads; `code` is the SQLSTATE when the engine gave one. */
 export interface Failure {

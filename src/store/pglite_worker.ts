@@ -32,7 +32,7 @@ async function answer(request: Request): Promise<Answer> {
   try {
     return { id, rows: await perform(request) };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const code = error instanceof messages.DatabaseError ? error.code : undefined;
     return { id, failure: code === undefined ? { message } : { message, code } };
   }
@@ -60,13 +60,20 @@ async function perform(request: Request): Promise<unknown[]> {
  */
 async function open(directory: string): Promise<PGlite> {
   const complaints: string[] = [];
+  let isOpen = false;
   const options: PGliteOptions = {
     pgliteWasmModule: await WebAssembly.compile(pgliteWasm),
     initdbWasmModule: await WebAssembly.compile(initdbWasm),
     fsBundle: new Blob([pgliteData]),
     startParams: START_PARAMS,
     onStderr(line) {
-      if (/FATAL|PANIC|DETAIL/.test(line)) complaints.push(line);
+      const complaint = /(?:FATAL|PANIC|DETAIL):.*/.exec(line)?.[0];
+      if (complaint === undefined) return false;
+      if (!isOpen) complaints.push(complaint);
+      // Said now: after a panic the engine's call may never return.
+      else if (complaint.startsWith("PANIC")) {
+        self.postMessage({ died: complaint } satisfies Answer);
+      }
       return false;
     },
   };
@@ -74,9 +81,11 @@ async function open(directory: string): Promise<PGlite> {
     if (!await exists(directory)) await create(directory, options);
     // Or the engine would make a new database in there, in place.
     if (!await exists(`${directory}/PG_VERSION`)) throw new Error("pgdata is not a database");
-    return await PGlite.create({ ...options, fs: new DurableFS(directory) });
+    const database = await PGlite.create({ ...options, fs: new DurableFS(directory) });
+    isOpen = true;
+    return database;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     throw new Error([message, ...complaints].join("; "));
   }
 }
@@ -85,9 +94,15 @@ async function create(directory: string, options: PGliteOptions): Promise<void> 
   const unfinished = `${directory}.new`;
   if (await exists(unfinished)) await Deno.remove(unfinished, { recursive: true });
   await Deno.mkdir(unfinished, { mode: 0o700 });
-  const database = await PGlite.create({ ...options, fs: new DurableFS(unfinished) });
-  await database.close();
-  await syncTree(unfinished);
+  try {
+    const database = await PGlite.create({ ...options, fs: new DurableFS(unfinished) });
+    await database.close();
+    await syncTree(unfinished);
+  } catch (error) {
+    // Or a disk that is too small stays full of it.
+    await Deno.remove(unfinished, { recursive: true });
+    throw error;
+  }
   await Deno.rename(unfinished, directory);
   // The new name as well: what is stored from now on must not come back as unfinished.
   await sync(`${directory}/..`);
@@ -99,6 +114,11 @@ const START_PARAMS = [
   "-c",
   // Of the methods, the one that arrives at `stream_ops.fsync`.
   "wal_sync_method=fsync",
+  // Of the log, a checkpoint keeps this much for reuse: the defaults are a large server's.
+  "-c",
+  "min_wal_size=32MB",
+  "-c",
+  "max_wal_size=64MB",
 ];
 
 /** What Emscripten's file system is given beyond what the engine's types tell. */
@@ -128,6 +148,23 @@ class DurableFS extends NodeFS {
     emscriptenOpts.preRun = [...emscriptenOpts.preRun ?? [], addFsync];
     return { emscriptenOpts };
   }
+}
+
+/** What WASI's numbers mean, where a person can do something about it. */
+const ERRORS: Readonly<Record<number, string>> = {
+  2: "Permission denied",
+  19: "Disk quota exceeded",
+  29: "Input/output error",
+  51: "No space left on device",
+  69: "Read-only file system",
+};
+
+/** The message of whatever was thrown: Emscripten's file system throws a number in an object. */
+function messageOf(error: unknown): string {
+  if (error instanceof Error) return error.message;
+  const { errno } = error as { errno?: unknown };
+  if (typeof errno !== "number") return String(error);
+  return ERRORS[errno] ?? `file system error ${errno}`;
 }
 
 async function syncTree(directory: string): Promise<void> {

@@ -11,22 +11,28 @@ import {
   type Query,
   type SessionOptions,
   sqlState,
+  unavailability,
 } from "./database.ts";
+import { ConnectionPool, NoConnectionError } from "./postgres_pool.ts";
 
 export interface PostgresOptions {
   /** The most connections held at once. */
   maxConnections?: number;
-  /** How long a query may wait for a connection, in milliseconds. */
-  connectTimeoutMs?: number;
-  /** How long one statement may take, in milliseconds. */
-  statementTimeoutMs?: number;
+  /**
+   * How long a query or a session may take in all, the wait for a connection included, in
+   * milliseconds. A caller of ours is promised its refusal within 2 s.
+   */
+  timeoutMs?: number;
 }
 
 // Not null, or the driver would look for a ~/.pgpass when the server wants a password and the URL has
 // none, and end the process where it may not read the environment.
 pg.defaults.password = "";
 
-/** How much longer than the server's own limit the client waits, in milliseconds. */
+/** What part of the time the server gets: where it can, it ends a statement sooner than we give up. */
+const SERVER_SHARE = 0.9;
+
+/** How much longer than a limit of the server's own the client waits for its answer, in milliseconds. */
 const ANSWER_GRACE_MS = 1_000;
 
 /**
@@ -49,53 +55,58 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
 }
 
 class PostgresDatabase implements Database {
-  readonly #pool: pg.Pool;
+  readonly #config: pg.PoolConfig;
+  #pool: ConnectionPool;
   /** Host, port and database, for messages. */
   readonly #where: string;
-  readonly #statementTimeoutMs: number;
+  readonly #timeoutMs: number;
   readonly #inHand = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
-  constructor(url: string, options: PostgresOptions) {
-    this.#statementTimeoutMs = options.statementTimeoutMs ?? 10_000;
-    const config: pg.PoolConfig = {
+  constructor(url: string, { timeoutMs = 1_500, maxConnections = 10 }: PostgresOptions) {
+    this.#timeoutMs = timeoutMs;
+    this.#config = {
       application_name: "codex-exec-gateway",
       connectionString: url,
-      connectionTimeoutMillis: options.connectTimeoutMs ?? 1_800,
+      connectionTimeoutMillis: timeoutMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
-      max: options.maxConnections ?? 10,
-      statement_timeout: this.#statementTimeoutMs,
+      max: maxConnections,
+      statement_timeout: timeoutMs * SERVER_SHARE,
     };
-    this.#where = describe(config);
-    this.#pool = new pg.Pool(config);
-    // A connection that dies while idle is already out of the pool; unheard, the event would end
-    // the process.
-    this.#pool.on("error", () => {});
+    this.#where = describe(this.#config);
+    this.#pool = new ConnectionPool(this.#config);
   }
 
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]> {
-    return this.#keep(() =>
-      this.#withClient((client) => this.#run(client, this.#statementTimeoutMs, text, values))
-    );
+    return this.#keep(() => {
+      const deadline = performance.now() + this.#timeoutMs;
+      return this.#withClient((client) =>
+        this.#run(client, deadline - performance.now(), text, values)
+      );
+    });
   }
 
-  session<T>(work: (query: Query) => Promise<T>, options: SessionOptions = {}): Promise<T> {
-    const timeoutMs = options.statementTimeoutMs ?? this.#statementTimeoutMs;
-    return this.#keep(() =>
-      this.#withClient(async (client) => {
-        const query: Query = (text, values) => this.#run(client, timeoutMs, text, values);
-        const ownLimit = timeoutMs !== this.#statementTimeoutMs;
-        if (ownLimit) await query(`SET statement_timeout = ${timeoutMs}`);
+  session<T>(
+    work: (query: Query) => Promise<T>,
+    { statementTimeoutMs: ownLimitMs }: SessionOptions = {},
+  ): Promise<T> {
+    return this.#keep(() => {
+      const deadline = performance.now() + this.#timeoutMs;
+      const timeLeftMs = () =>
+        ownLimitMs === undefined ? deadline - performance.now() : ownLimitMs + ANSWER_GRACE_MS;
+      return this.#withClient(async (client) => {
+        const query: Query = (text, values) => this.#run(client, timeLeftMs(), text, values);
         try {
+          if (ownLimitMs !== undefined) await query(`SET statement_timeout = ${ownLimitMs}`);
           const result = await work(query);
-          if (ownLimit) await query("RESET statement_timeout");
+          if (ownLimitMs !== undefined) await query("RESET statement_timeout");
           return result;
         } catch (error) {
           throw new SessionFailed(error);
         }
-      })
-    );
+      });
+    });
   }
 
   close(): Promise<void> {
@@ -117,30 +128,28 @@ class PostgresDatabase implements Database {
   }
 
   async #withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    let client;
+    const pool = this.#pool;
     try {
-      client = await this.#pool.connect();
+      return await pool.use(work, isUsableAfter);
     } catch (error) {
-      if (error instanceof Deno.errors.NotCapable) throw error;
-      throw this.#unavailable(error);
+      if (error instanceof NoConnectionError) {
+        if (error.cause instanceof Deno.errors.NotCapable) throw error.cause;
+        throw new DatabaseUnavailableError(this.#describe(error.cause));
+      }
+      const cause = error instanceof SessionFailed ? error.cause : error;
+      if (cause instanceof ConnectionLostError) this.#leave(pool);
+      throw cause;
     }
-    // A lost connection rejects the query in hand and is also an event, which nobody else hears
-    // while the connection is out of the pool.
-    const ignore = () => {};
-    client.on("error", ignore);
-    let broken = true;
-    try {
-      const result = await work(client);
-      broken = false;
-      return result;
-    } catch (error) {
-      if (error instanceof SessionFailed) throw error.cause;
-      broken = error instanceof DatabaseUnavailableError;
-      throw error;
-    } finally {
-      client.removeListener("error", ignore);
-      client.release(broken);
-    }
+  }
+
+  /**
+   * Starts anew with another pool. What has cost one connection, such as a network that was cut, is
+   * likely to have cost the idle ones too, and each of them would cost a request all of its time.
+   */
+  #leave(pool: ConnectionPool): void {
+    if (pool !== this.#pool || this.#closed !== undefined) return;
+    this.#pool = new ConnectionPool(this.#config);
+    pool.abandon();
   }
 
   async #run<Row>(
@@ -149,24 +158,39 @@ class PostgresDatabase implements Database {
     text: string,
     values?: readonly unknown[],
   ): Promise<Row[]> {
+    if (timeoutMs <= 0) throw new DatabaseUnavailableError(this.#describe("too busy"));
     const config = {
       text,
       ...(values === undefined ? {} : { values: [...values] }),
-      query_timeout: timeoutMs === 0 ? 0 : timeoutMs + ANSWER_GRACE_MS,
+      query_timeout: Math.ceil(timeoutMs),
     };
     try {
       const result: pg.QueryResult | pg.QueryResult[] = await client.query(config);
       return (Array.isArray(result) ? result.at(-1)?.rows : result.rows) ?? [];
     } catch (error) {
-      throw isUnavailable(error) ? this.#unavailable(error) : error;
+      throw this.#translate(error);
     }
   }
 
   /** The driver's error is not passed on as the cause: it holds the client and its settings. */
-  #unavailable(error: unknown): DatabaseUnavailableError {
-    return new DatabaseUnavailableError(`${this.#where} is unavailable: ${reason(error)}`);
+  #translate(error: unknown): unknown {
+    const state = sqlState(error);
+    const message = this.#describe(error);
+    // Without an SQLSTATE it comes from the driver or the socket.
+    if (state === undefined || ENDS_CONNECTION.test(state)) return new ConnectionLostError(message);
+    return unavailability(state, message) ?? error;
+  }
+
+  #describe(error: unknown): string {
+    return `${this.#where} is unavailable: ${reason(error)}`;
   }
 }
+
+/** The SQLSTATEs with which a server closes the connection: connection exceptions, shutting down. */
+const ENDS_CONNECTION = /^(08|57P0)/;
+
+/** The connection is of no use any more: it was closed, or there was no answer in time. */
+class ConnectionLostError extends DatabaseUnavailableError {}
 
 /** Carries what a session's work threw past the question whether the connection is still good. */
 class SessionFailed extends Error {
@@ -175,16 +199,9 @@ class SessionFailed extends Error {
   }
 }
 
-/**
- * Whether a failed statement says that the server, not the statement, was at fault: an error
- * without SQLSTATE comes from the driver or the socket.
- */
-function isUnavailable(error: unknown): boolean {
-  const state = sqlState(error);
-  if (state === undefined) return true;
-  // Connection exceptions, out of resources, and operator intervention: shut down, cancelled by
-  // the time limit.
-  return ["08", "53", "57"].includes(state.slice(0, 2));
+/** Whether a connection can be used again after this: not when its session may have left traces. */
+function isUsableAfter(error: unknown): boolean {
+  return !(error instanceof SessionFailed || error instanceof ConnectionLostError);
 }
 
 /** Why a connection failed, on one line. */

@@ -14,6 +14,8 @@ export interface StoreOptions {
   databaseUrl?: string;
   /** The directory of the embedded database. */
   dataDir: string;
+  /** How long to wait for a process that has that directory open, in milliseconds; 0 when absent. */
+  dataDirWaitMs?: number;
 }
 
 /** What a new executor is made of: the store adds the times. */
@@ -69,8 +71,8 @@ export class Store {
    * @throws {DatabaseTooNewError} when a newer gateway has migrated the database
    * @throws {MigrationFailedError} when the schema cannot be brought up to date
    */
-  static async open({ databaseUrl, dataDir }: StoreOptions): Promise<Store> {
-    const db = await openDatabase(databaseUrl, dataDir);
+  static async open(options: StoreOptions): Promise<Store> {
+    const db = await openDatabase(options);
     try {
       await migrate(db);
     } catch (error) {
@@ -84,16 +86,25 @@ export class Store {
    * Adds an executor.
    *
    * @param registrationTokenHash the bcrypt hash of its registration token
+   * @param registrationTokenDigest see `tokenDigest`; without one, bcrypt judges the token
    * @throws {ExecutorExistsError}
    */
-  async createExecutor(executor: NewExecutor, registrationTokenHash: string): Promise<void> {
+  async createExecutor(
+    executor: NewExecutor,
+    registrationTokenHash: string,
+    registrationTokenDigest?: string,
+  ): Promise<void> {
     const { exe_id, user_id, display_name, description, default_cwd } = executor;
     try {
       await this.#query(
         `INSERT INTO executors
-           (exe_id, user_id, display_name, description, default_cwd, registration_token_hash)
-         VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text)`,
-        [exe_id, user_id, display_name, description, default_cwd, registrationTokenHash],
+           (exe_id, user_id, display_name, description, default_cwd,
+            registration_token_hash, registration_token_digest)
+         VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text)`,
+        [
+          ...[exe_id, user_id, display_name, description, default_cwd],
+          ...[registrationTokenHash, registrationTokenDigest ?? null],
+        ],
       );
     } catch (error) {
       if (sqlState(error) !== UNIQUE_VIOLATION) throw error;
@@ -119,6 +130,33 @@ export class Store {
       [exeId],
     );
     return row?.registration_token_hash;
+  }
+
+  /**
+   * The digest of the executor's registration token, if it has one.
+   *
+   * @returns `undefined` for an unknown executor
+   */
+  async getRegistrationTokenDigest(exeId: string): Promise<{ digest?: string } | undefined> {
+    const [row] = await this.#query<{ digest: string | null }>(
+      "SELECT registration_token_digest AS digest FROM executors WHERE exe_id = $1::text",
+      [exeId],
+    );
+    return row && { digest: row.digest ?? undefined };
+  }
+
+  /**
+   * Keeps the digest of the executor's registration token, if it has none.
+   *
+   * @param hash the bcrypt hash that the token was checked against: nothing is kept if it is another now
+   */
+  async addRegistrationTokenDigest(exeId: string, hash: string, digest: string): Promise<void> {
+    await this.#query(
+      `UPDATE executors SET registration_token_digest = $3::text
+       WHERE exe_id = $1::text AND registration_token_hash = $2::text
+         AND registration_token_digest IS NULL`,
+      [exeId, hash, digest],
+    );
   }
 
   /** Removes the executor and its bindings. Returns whether there was one. */
@@ -262,6 +300,18 @@ export class Store {
     );
   }
 
+  /**
+   * The turns that were revoked in the last `seconds`, by whichever process, and are still.
+   */
+  async turnsRevokedLately(seconds: number): Promise<{ turn_id: string; exp: number }[]> {
+    return await this.#query(
+      `SELECT turn_id, exp::float8 AS exp FROM revoked_turns
+       WHERE revoked_at > now() - make_interval(secs => $1::float8)
+         AND exp >= floor(extract(epoch FROM now()))`,
+      [seconds],
+    );
+  }
+
   /** Forgets the revocations whose time is over. */
   async pruneRevokedTurns(): Promise<void> {
     await this.#query("DELETE FROM revoked_turns WHERE exp < floor(extract(epoch FROM now()))", []);
@@ -343,11 +393,13 @@ function refuseInvalidText(values: readonly unknown[]): void {
 }
 
 /** Only the engine that is used is loaded: the other would cost start-up time. */
-async function openDatabase(databaseUrl: string | undefined, dataDir: string): Promise<Database> {
+async function openDatabase(
+  { databaseUrl, dataDir, dataDirWaitMs }: StoreOptions,
+): Promise<Database> {
   if (databaseUrl !== undefined) {
     const { openPostgres } = await import("./postgres.ts");
     return await openPostgres(databaseUrl);
   }
   const { openPglite } = await import("./pglite.ts");
-  return await openPglite(dataDir);
+  return await openPglite(dataDir, { waitMs: dataDirWaitMs });
 }

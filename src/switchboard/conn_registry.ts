@@ -1,5 +1,5 @@
-/** How long after its socket closed an executor counts as being on its way back, in milliseconds. */
-export const RETURN_WINDOW_MS = 30_000;
+/** How long the registry remembers when an executor's socket closed, in milliseconds. */
+export const REMEMBERED_MS = 120_000;
 
 interface Entry<Conn> {
   conn: Conn;
@@ -15,7 +15,7 @@ interface Entry<Conn> {
  */
 export class ConnRegistry<Conn extends object> {
   readonly #entries = new Map<string, Entry<Conn>>();
-  /** When each executor's socket closed, oldest first; only of the last {@linkcode RETURN_WINDOW_MS}. */
+  /** When each executor's socket closed, oldest first; only of the last {@linkcode REMEMBERED_MS}. */
   readonly #left = new Map<string, number>();
   readonly #arrivals = new Map<string, Set<(conn: Conn) => void>>();
 
@@ -76,10 +76,13 @@ export class ConnRegistry<Conn extends object> {
     if (entry?.holder === holder) entry.holder = undefined;
   }
 
-  /** Whether the executor's socket closed so lately that it is probably dialling again. */
-  leftLately(exeId: string): boolean {
+  /**
+   * How long ago the executor's socket closed, in milliseconds; `undefined` when that was not here, or
+   * longer ago than {@linkcode REMEMBERED_MS}.
+   */
+  leftMsAgo(exeId: string): number | undefined {
     const leftAt = this.#left.get(exeId);
-    return leftAt !== undefined && performance.now() - leftAt <= RETURN_WINDOW_MS;
+    return leftAt === undefined ? undefined : performance.now() - leftAt;
   }
 
   /** Expects the executor back no more: it was removed. */
@@ -118,7 +121,7 @@ export class ConnRegistry<Conn extends object> {
     const now = performance.now();
     this.#left.set(exeId, now);
     for (const [id, leftAt] of this.#left) {
-      if (now - leftAt <= RETURN_WINDOW_MS) break;
+      if (now - leftAt <= REMEMBERED_MS) break;
       this.#left.delete(id);
     }
   }

@@ -65,6 +65,9 @@ export const TOO_SLOW: Ending = { code: 1013, reason: "reading too slowly" };
 /** To a harness: its executor was closed because it read too slowly. */
 export const EXECUTOR_TOO_SLOW: Ending = { code: 1013, reason: "the executor reads too slowly" };
 
+/** To a peer that took and sent nothing while something waited for it: it was taken for dead. */
+export const NO_ANSWER: Ending = { code: 1001, reason: "no answer" };
+
 /** To a harness that sent text: the executor speaks relay frames. */
 export const NEEDS_RELAY_HARNESS: Ending = {
   code: 1003,

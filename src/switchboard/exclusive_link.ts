@@ -12,11 +12,11 @@ import {
 import type { ExecutorLink } from "./executor_link.ts";
 import { isTooLarge, type LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
+import type { PeerSocket } from "./peer_socket.ts";
 import { sizeOf, type Traffic } from "./traffic.ts";
-import { closeSocket } from "./sockets.ts";
 
 interface Bridge {
-  readonly harness: WebSocket;
+  readonly harness: PeerSocket;
   readonly onEnd: () => void;
   readonly end: EndBridge;
   carriedText: boolean;
@@ -45,7 +45,7 @@ export class ExclusiveLink implements ExecutorLink {
 
   readonly #limits: LinkLimits;
   readonly #traffic: Traffic;
-  readonly #executor: WebSocket;
+  readonly #executor: PeerSocket;
   readonly #onLeave: () => void;
   #left = false;
   /** The bridge that holds the executor, from its upgrade on. */
@@ -55,7 +55,7 @@ export class ExclusiveLink implements ExecutorLink {
 
   /**
    * @param registrationId the registration it came by, if it did not dial in directly
-   * @param executor the executor's websocket, open, with `binaryType` "arraybuffer"
+   * @param executor the executor's websocket, open
    * @param onLeave called once, as soon as the executor takes no more bridges
    */
   constructor(
@@ -63,7 +63,7 @@ export class ExclusiveLink implements ExecutorLink {
     registrationId: string | undefined,
     limits: LinkLimits,
     traffic: Traffic,
-    executor: WebSocket,
+    executor: PeerSocket,
     onLeave: () => void,
   ) {
     this.exeId = exeId;
@@ -73,7 +73,7 @@ export class ExclusiveLink implements ExecutorLink {
     this.drops = new Drops(traffic.drops);
     this.#executor = executor;
     this.#onLeave = onLeave;
-    executor.onmessage = ({ data }) => {
+    executor.onmessage = (data) => {
       const bridge = this.#open;
       if (bridge === undefined) {
         this.drops.count("no_bridge");
@@ -105,11 +105,11 @@ export class ExclusiveLink implements ExecutorLink {
   /**
    * Joins a harness to the executor. The caller holds the bridge lock.
    *
-   * @param harness its websocket, just upgraded, with `binaryType` "arraybuffer"
+   * @param harness its websocket, just upgraded
    * @param onEnd called once when the bridge is over, before any socket is closed
    * @returns ends the bridge, from the gateway's side
    */
-  join(_turnId: string, harness: WebSocket, onEnd: () => void): EndBridge {
+  join(_turnId: string, harness: PeerSocket, onEnd: () => void): EndBridge {
     const executor = this.#executor;
     const traffic = this.#traffic;
     const end = (ending: Ending, harnessEnding?: Ending) => {
@@ -117,7 +117,7 @@ export class ExclusiveLink implements ExecutorLink {
       this.#endBridge(harnessEnding);
       if (!bridge.carriedText) return;
       this.#leave();
-      closeSocket(executor, ending);
+      executor.close(ending);
     };
     const bridge: Bridge = {
       harness,
@@ -126,11 +126,10 @@ export class ExclusiveLink implements ExecutorLink {
       carriedText: false,
     };
     this.#bridge = bridge;
-    harness.onopen = () => {
+    harness.whenOpen(() => {
       if (this.#bridge === bridge) this.#open = bridge;
-      else closeSocket(harness, EXECUTOR_GONE);
-    };
-    harness.onmessage = ({ data }) => {
+    });
+    harness.onmessage = (data) => {
       if (this.#open !== bridge) return;
       const { maxFrameBytes, maxBufferedBytes } = this.#limits;
       if (isTooLarge(data, maxFrameBytes)) return bridge.end(FRAME_TOO_LARGE);
@@ -142,14 +141,14 @@ export class ExclusiveLink implements ExecutorLink {
       traffic.bytesToExecutor += sizeOf(data);
       executor.send(data);
     };
-    harness.onclose = ({ wasClean }) => end(wasClean ? BRIDGE_ENDED : HARNESS_LOST);
+    harness.onclose = (wasClean) => end(wasClean ? BRIDGE_ENDED : HARNESS_LOST);
     return bridge.end;
   }
 
   close(executor: Ending, harness: Ending): void {
     this.#endBridge(harness);
     this.#leave();
-    closeSocket(this.#executor, executor);
+    this.#executor.close(executor);
   }
 
   #endBridge(ending?: Ending): void {
@@ -157,7 +156,7 @@ export class ExclusiveLink implements ExecutorLink {
     if (bridge === undefined) return;
     this.#bridge = this.#open = undefined;
     bridge.onEnd();
-    if (ending !== undefined) closeSocket(bridge.harness, ending);
+    if (ending !== undefined) bridge.harness.close(ending);
   }
 
   #leave(): void {

@@ -2,6 +2,7 @@ import type { ExecutorKind } from "../model.ts";
 import type { Drops } from "./drops.ts";
 import type { Ending } from "./endings.ts";
 import type { EndBridge } from "./live_turns.ts";
+import type { PeerSocket } from "./peer_socket.ts";
 
 /** An executor's live connection, as the registry holds it. */
 export interface ExecutorLink {
@@ -25,11 +26,11 @@ export interface ExecutorLink {
    * Joins a harness to the executor.
    *
    * @param turnId on whose behalf
-   * @param harness its websocket, just upgraded, with `binaryType` "arraybuffer"
+   * @param harness its websocket, just upgraded
    * @param onEnd called once when the bridge is over, before any socket is closed
    * @returns ends the bridge, from the gateway's side
    */
-  join(turnId: string, harness: WebSocket, onEnd: () => void): EndBridge;
+  join(turnId: string, harness: PeerSocket, onEnd: () => void): EndBridge;
 
   /**
    * Ends its bridges and closes its socket.

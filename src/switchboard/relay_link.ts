@@ -19,8 +19,8 @@ import { HandshakeGate } from "./handshake_gate.ts";
 import type { LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
 import { Body, type FrameHeader, readFrame, resetFrame } from "./relay_frame.ts";
+import type { PeerSocket } from "./peer_socket.ts";
 import type { Traffic } from "./traffic.ts";
-import { closeSocket } from "./sockets.ts";
 
 /** What a Reset that the gateway makes says, where no ending of its own does. */
 const BRIDGE_CLOSED = "bridge closed";
@@ -28,7 +28,7 @@ const UNKNOWN_STREAM = "no bridge holds this stream";
 
 interface Bridge {
   readonly turnId: string;
-  readonly harness: WebSocket;
+  readonly harness: PeerSocket;
   readonly onEnd: () => void;
   /** The streams it has claimed and that were not reset. */
   readonly streams: Set<string>;
@@ -64,7 +64,7 @@ export class RelayLink implements ExecutorLink {
   readonly registrationId: string;
   readonly drops: Drops;
 
-  readonly #executor: WebSocket;
+  readonly #executor: PeerSocket;
   readonly #onLeave: () => void;
   readonly #limits: RelayLimits;
   readonly #traffic: Traffic;
@@ -75,7 +75,7 @@ export class RelayLink implements ExecutorLink {
   #left = false;
 
   /**
-   * @param executor the executor's websocket, open, with `binaryType` "arraybuffer"
+   * @param executor the executor's websocket, open
    * @param onLeave called once, as soon as the executor takes no more bridges
    */
   constructor(
@@ -83,7 +83,7 @@ export class RelayLink implements ExecutorLink {
     { kind, registrationId }: Pick<RelayLink, "kind" | "registrationId">,
     limits: RelayLimits,
     traffic: Traffic,
-    executor: WebSocket,
+    executor: PeerSocket,
     onLeave: () => void,
   ) {
     this.exeId = exeId;
@@ -95,7 +95,7 @@ export class RelayLink implements ExecutorLink {
     this.#gate = kind === "noise" ? new HandshakeGate() : undefined;
     this.#executor = executor;
     this.#onLeave = onLeave;
-    executor.onmessage = ({ data }) => this.#fromExecutor(data);
+    executor.onmessage = (data) => this.#fromExecutor(data);
     executor.onclose = () => {
       this.#endAll(EXECUTOR_GONE);
       this.#leave();
@@ -114,13 +114,10 @@ export class RelayLink implements ExecutorLink {
     return this.#gate?.admits(turnId) ?? true;
   }
 
-  join(turnId: string, harness: WebSocket, onEnd: () => void): EndBridge {
+  join(turnId: string, harness: PeerSocket, onEnd: () => void): EndBridge {
     const bridge: Bridge = { turnId, harness, onEnd, streams: new Set(), ended: false };
     this.#bridges.add(bridge);
-    harness.onopen = () => {
-      if (bridge.ended) closeSocket(harness, EXECUTOR_GONE);
-    };
-    harness.onmessage = ({ data }) => {
+    harness.onmessage = (data) => {
       if (!bridge.ended) this.#fromHarness(bridge, data);
     };
     harness.onclose = () => this.#endBridge(bridge);
@@ -130,7 +127,7 @@ export class RelayLink implements ExecutorLink {
   close(executor: Ending, harness: Ending): void {
     this.#endAll(harness);
     this.#leave();
-    closeSocket(this.#executor, executor);
+    this.#executor.close(executor);
   }
 
   #fromExecutor(data: string | ArrayBuffer): void {
@@ -190,10 +187,11 @@ export class RelayLink implements ExecutorLink {
   }
 
   #handshake(gate: HandshakeGate, bridge: Bridge, streamId: string, data: ArrayBuffer): void {
+    const kept = data.slice();
     gate.offer(
       bridge.turnId,
       streamId,
-      () => this.#sendToExecutor(data),
+      () => this.#sendToExecutor(kept),
       () => {
         bridge.harness.send(resetFrame(streamId, TOO_MANY_HANDSHAKES.reason));
         this.#endBridge(bridge, TOO_MANY_HANDSHAKES);
@@ -264,7 +262,7 @@ export class RelayLink implements ExecutorLink {
       this.#resetExecutor(streamId, ending?.reason ?? BRIDGE_CLOSED);
     }
     bridge.onEnd();
-    if (ending !== undefined) closeSocket(bridge.harness, ending);
+    if (ending !== undefined) bridge.harness.close(ending);
   }
 
   #leave(): void {

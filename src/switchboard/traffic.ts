@@ -14,6 +14,6 @@ export class Traffic {
 }
 
 /** The size of a frame, as {@linkcode Traffic} counts it. */
-export function sizeOf(data: string | ArrayBuffer): number {
+export function sizeOf(data: string | ArrayBuffer | Uint8Array): number {
   return typeof data === "string" ? data.length : data.byteLength;
 }
