@@ -36,6 +36,7 @@ Deno.test("with nothing set but the secrets, the documented defaults hold", () =
   assert.deepEqual(load(), {
     port: 6060,
     host: "127.0.0.1",
+    sharePort: false,
     databaseUrl: undefined,
     dataDir: "./data",
     capTokenHmacSecret: new TextEncoder().encode("captoken secret"),
@@ -43,8 +44,10 @@ Deno.test("with nothing set but the secrets, the documented defaults hold", () =
     internalSharedSecret: "agentserver secret",
     publicWsBaseUrl: undefined,
     maxStreams: 128,
-    maxBufferedBytes: 1024 * 1024 * 1024,
+    maxBufferedBytes: 16 * 1024 * 1024,
     maxFrameBytes: 64 * 1024 * 1024,
+    maxConnectionsPerAddress: 16_384,
+    trustedProxies: [],
     pingIntervalS: 15,
     logLevel: "info",
   });
@@ -54,6 +57,7 @@ Deno.test("each variable sets its field", () => {
   const config = load({
     CXG_PORT: "8080",
     CXG_HOST: "0.0.0.0",
+    CXG_SHARE_PORT: "1",
     CXG_DATABASE_URL: "postgres://user:password@db.example:5432/cxg?sslmode=require",
     CXG_DATA_DIR: "/var/lib/cxg",
     CXG_CAPTOKEN_HMAC_SECRET: "sécret",
@@ -63,12 +67,15 @@ Deno.test("each variable sets its field", () => {
     CXG_MAX_STREAMS: "7",
     CXG_MAX_BUFFERED: "8",
     CXG_MAX_FRAME: "9",
+    CXG_MAX_CONNECTIONS_PER_ADDRESS: "11",
+    CXG_TRUSTED_PROXIES: "127.0.0.1, 10.0.0.0/8,::1",
     CXG_PING_INTERVAL: "10",
     CXG_LOG_LEVEL: "debug",
   });
   assert.deepEqual(config, {
     port: 8080,
     host: "0.0.0.0",
+    sharePort: true,
     databaseUrl: "postgres://user:password@db.example:5432/cxg?sslmode=require",
     dataDir: "/var/lib/cxg",
     capTokenHmacSecret: new TextEncoder().encode("sécret"),
@@ -78,6 +85,8 @@ Deno.test("each variable sets its field", () => {
     maxStreams: 7,
     maxBufferedBytes: 8,
     maxFrameBytes: 9,
+    maxConnectionsPerAddress: 11,
+    trustedProxies: ["127.0.0.1", "10.0.0.0/8", "::1"],
     pingIntervalS: 10,
     logLevel: "debug",
   });
@@ -85,7 +94,13 @@ Deno.test("each variable sets its field", () => {
 
 Deno.test("a limit is a whole number of at least 1", () => {
   for (
-    const name of ["CXG_MAX_STREAMS", "CXG_MAX_BUFFERED", "CXG_MAX_FRAME", "CXG_PING_INTERVAL"]
+    const name of [
+      "CXG_MAX_STREAMS",
+      "CXG_MAX_BUFFERED",
+      "CXG_MAX_FRAME",
+      "CXG_MAX_CONNECTIONS_PER_ADDRESS",
+      "CXG_PING_INTERVAL",
+    ]
   ) {
     for (const bad of ["0", "-1", "1.5", "many", "1e3", "10000000000", " 5"]) {
       assert.deepEqual(blamed({ ...SECRETS, [name]: bad }), [name], bad);
@@ -101,6 +116,7 @@ Deno.test("a variable set to nothing counts as unset", () => {
     "CXG_DATA_DIR",
     "CXG_INTERNAL_SHARED_SECRET",
     "CXG_PUBLIC_WS_BASE_URL",
+    "CXG_TRUSTED_PROXIES",
     "CXG_LOG_LEVEL",
   ];
   assert.deepEqual(load(Object.fromEntries(names.map((name) => [name, ""]))), load());
@@ -179,6 +195,7 @@ const ACCEPTED: Record<string, readonly string[]> = {
   CXG_HOST: ["127.0.0.1", "0.0.0.0", "::", "::1", "localhost", "gateway-1.example"],
   CXG_DATABASE_URL: ["postgres://db", "postgresql://u:p@db:5432/name", "postgres:///n?host=/run"],
   CXG_PUBLIC_WS_BASE_URL: ["ws://h", "wss://h:8443", "wss://h/below", "ws://[::1]:6060"],
+  CXG_TRUSTED_PROXIES: ["10.1.2.3", "10.0.0.0/8", "fd00::/8, ::1 ,127.0.0.1"],
   CXG_LOG_LEVEL: ["debug", "info", "warn", "error"],
 };
 
@@ -208,6 +225,7 @@ const REFUSED: Record<string, readonly string[]> = {
     "ws://h#fragment",
     " ",
   ],
+  CXG_TRUSTED_PROXIES: ["localhost", "10.0.0.0/33", "127.0.0.1,", "10.0.0.1:80", "::1 10.0.0.1"],
   CXG_LOG_LEVEL: ["INFO", "warning", "trace", "fatal", " info", "0"],
 };
 

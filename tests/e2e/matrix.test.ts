@@ -101,29 +101,6 @@ for (const pair of PAIRS) {
     },
   );
 
-  scenario(
-    pair,
-    "the command of a harness killed with SIGKILL ends on the executor",
-    async (rig) => {
-      {
-        await using turn = await startTurn({
-          ...await rig.turn(),
-          commands: [{ cmd: "echo $$ > pid.txt; exec sleep 600", workdir: rig.dir }],
-        });
-        await until("the command runs", () => exists(`${rig.dir}/pid.txt`), 20_000);
-        turn.kill("SIGKILL");
-        await turn.exited;
-      }
-      const pid = (await Deno.readTextFile(`${rig.dir}/pid.txt`)).trim();
-      assert.ok(await exists(`/proc/${pid}`), "it outlives its harness for a while");
-      const died = performance.now();
-      await until("the command ends", async () => !await exists(`/proc/${pid}`), pair.orphanMs);
-      const seconds = ((performance.now() - died) / 1000).toFixed(1);
-      // deno-lint-ignore no-console
-      console.log(`${pair.executor}: the command ended ${seconds} s after its harness was killed`);
-    },
-  );
-
   if (pair.outlivesGateway) {
     scenario(
       pair,

@@ -144,7 +144,7 @@ function read(token: string): CapClaims | Refusal {
   const fields = object(payload);
   if (fields === undefined) return "malformed";
   const { turn_id, workspace_id = "", exe_ids, iat = 0, exp } = fields;
-  const fits = typeof turn_id === "string" && turn_id.length > 0 &&
+  const fits = typeof turn_id === "string" && turn_id.length > 0 && turn_id.length <= 1024 &&
     turn_id.isWellFormed() && !turn_id.includes("\0") &&
     typeof workspace_id === "string" && Number.isSafeInteger(iat) && Number.isSafeInteger(exp) &&
     Array.isArray(exe_ids) && exe_ids.every((id) => typeof id === "string");

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { dialIn, greet, openBridge, untilConnected, untilGone } from "../support/exclusive.ts";
 import { forEachDatabase } from "../support/databases.ts";
-import { gatewayTest, startGateway } from "../support/gateway.ts";
+import { gatewayTest, startGateway, switchboardTest } from "../support/gateway.ts";
 import { connect, handshake, settled } from "../support/websocket.ts";
 
-gatewayTest("a second bridge is refused with 409 while the first is up", async (gateway) => {
+switchboardTest("a second bridge is refused with 409 while the first is up", async (gateway) => {
   const executor = await gateway.createExecutor();
   await using machine = await dialIn(gateway, executor);
   await using harness = await openBridge(gateway, executor.exe_id);
@@ -16,7 +16,7 @@ gatewayTest("a second bridge is refused with 409 while the first is up", async (
   assert.equal(await harness.next(), "still mine");
 });
 
-gatewayTest(
+switchboardTest(
   "a text executor is closed when its bridge ends, and what was sent last still arrives",
   async (gateway) => {
     const executor = await gateway.createExecutor();
@@ -33,7 +33,7 @@ gatewayTest(
   },
 );
 
-gatewayTest(
+switchboardTest(
   "an executor that goes ends its bridge at once, and what it sent last still arrives",
   async (gateway) => {
     const executor = await gateway.createExecutor();
@@ -48,7 +48,7 @@ gatewayTest(
   },
 );
 
-gatewayTest(
+switchboardTest(
   "an executor that dials in anew ends the bridge of its old connection",
   async (gateway) => {
     const executor = await gateway.createExecutor();
@@ -85,28 +85,31 @@ gatewayTest("a removed executor is disconnected, and so is its bridge", async (g
   assert.ok(performance.now() - started < 2_000, "it is not waited for");
 });
 
-gatewayTest("a harness that vanishes during its handshake frees the executor", async (gateway) => {
-  const executor = await gateway.createExecutor();
-  await using machine = await dialIn(gateway, executor);
-  for (let i = 0; i < 20; i++) {
-    const token = await gateway.capToken(executor.exe_id);
-    const tcp = await Deno.connect({ hostname: "127.0.0.1", port: gateway.port });
-    await tcp.write(new TextEncoder().encode(
-      `GET /bridge/${executor.exe_id}?token=${token} HTTP/1.1\r\nHost: x\r\n` +
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-    ));
-    tcp.close();
-  }
-  // The lock of one that got no event at all is freed by the gateway's own limit of ten seconds.
-  let harness;
-  for (const started = performance.now(); harness === undefined;) {
-    harness = await openBridge(gateway, executor.exe_id).catch(() => undefined);
-    assert.ok(performance.now() - started < 15_000, "the executor is still held");
-  }
-  await using joined = harness;
-  await greet(joined, machine);
-});
+switchboardTest(
+  "a harness that vanishes during its handshake frees the executor",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await dialIn(gateway, executor);
+    for (let i = 0; i < 20; i++) {
+      const token = await gateway.capToken(executor.exe_id);
+      const tcp = await Deno.connect({ hostname: "127.0.0.1", port: gateway.port });
+      await tcp.write(new TextEncoder().encode(
+        `GET /bridge/${executor.exe_id}?token=${token} HTTP/1.1\r\nHost: x\r\n` +
+          "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+      ));
+      tcp.close();
+    }
+    // The lock of one that got no event at all is freed by the gateway's own limit of ten seconds.
+    let harness;
+    for (const started = performance.now(); harness === undefined;) {
+      harness = await openBridge(gateway, executor.exe_id).catch(() => undefined);
+      assert.ok(performance.now() - started < 15_000, "the executor is still held");
+    }
+    await using joined = harness;
+    await greet(joined, machine);
+  },
+);
 
 gatewayTest("a bridge waits for an executor that is on its way back", async (gateway) => {
   const executor = await gateway.createExecutor();

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 import { dialIn, greet, openBridge, untilConnected } from "../support/exclusive.ts";
-import { gatewayTest } from "../support/gateway.ts";
+import { SECRETS, switchboardTest } from "../support/gateway.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { type Message, type Peer, until } from "../support/websocket.ts";
 
 const MIB = 1024 * 1024;
 
-gatewayTest(
+switchboardTest(
   "frames pass whole, byte for byte and in order, text as text and binary as binary",
   async (gateway) => {
     const executor = await gateway.createExecutor();
@@ -35,7 +35,7 @@ gatewayTest(
   },
 );
 
-gatewayTest("a thousand frames each way at once keep their order", async (gateway) => {
+switchboardTest("a thousand frames each way at once keep their order", async (gateway) => {
   const executor = await gateway.createExecutor();
   await using machine = await dialIn(gateway, executor);
   await using harness = await openBridge(gateway, executor.exe_id);
@@ -51,7 +51,7 @@ gatewayTest("a thousand frames each way at once keep their order", async (gatewa
   }
 });
 
-gatewayTest(
+switchboardTest(
   "the largest frame that the runtime takes, one byte under 64 MiB, passes both ways",
   async (gateway) => {
     const executor = await gateway.createExecutor();
@@ -65,7 +65,7 @@ gatewayTest(
   },
 );
 
-gatewayTest("a message of 64 MiB passes whole, where both peers take it", async (gateway) => {
+switchboardTest("a message of 64 MiB passes whole, where both peers take it", async (gateway) => {
   const { exe_id, registration_token } = await gateway.createExecutor();
   const fragment = new Uint8Array(randomBytes(16 * MIB));
   // The runtime reads no frame of that size, so it is sent in fragments and read off the wire.
@@ -79,14 +79,20 @@ gatewayTest("a message of 64 MiB passes whole, where both peers take it", async 
   assertSame(payload, new Uint8Array(Buffer.concat([fragment, fragment, fragment, fragment])));
 });
 
-gatewayTest(
+switchboardTest(
   "a frame that no bridge holds is dropped, not given to the next bridge",
   async (gateway) => {
     const executor = await gateway.createExecutor();
     await using machine = await dialIn(gateway, executor);
     machine.send("before any bridge");
     machine.send(new Uint8Array([1, 2, 3]));
-    await until("the frames have left", () => machine.buffered === 0);
+    const dropped = /^cxg_dropped_frames_total\{reason="no_bridge"\} 2$/m;
+    await until("the frames are dropped", async () => {
+      const response = await gateway.call("GET", "/metrics", undefined, {
+        "x-internal-secret": SECRETS.shared,
+      });
+      return dropped.test(await response.text());
+    });
     await using harness = await openBridge(gateway, executor.exe_id);
     await greet(harness, machine);
     machine.send("for the bridge");
@@ -95,7 +101,7 @@ gatewayTest(
   },
 );
 
-gatewayTest(
+switchboardTest(
   "a binary bridge leaves the executor its socket, and its late frames reach nobody",
   async (gateway) => {
     const executor = await gateway.createExecutor();

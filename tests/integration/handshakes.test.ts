@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { gatewayTest } from "../support/gateway.ts";
+import { switchboardTest } from "../support/gateway.ts";
 import {
   askToConnect,
   claim,
@@ -14,7 +14,7 @@ import { type Peer, settled, until } from "../support/websocket.ts";
 const REFUSED = new Uint8Array([0x0a, 3, 0x62, 0x61, 0x64]);
 const TOO_MANY = "too many failed handshakes of this turn";
 
-gatewayTest(
+switchboardTest(
   "a turn whose handshakes fail is stopped before it costs the others the link",
   async (gateway) => {
     const executor = await gateway.createExecutor();
@@ -38,7 +38,7 @@ gatewayTest(
   },
 );
 
-gatewayTest("bad handshakes sent all at once do not pass the limit either", async (gateway) => {
+switchboardTest("bad handshakes sent all at once do not pass the limit either", async (gateway) => {
   const executor = await gateway.createExecutor();
   const { exe_id } = executor;
   await using machine = await dialInAsNoise(gateway, executor);
@@ -61,22 +61,28 @@ gatewayTest("bad handshakes sent all at once do not pass the limit either", asyn
   assert.deepEqual(rest, Array(8).fill("reset"));
 });
 
-gatewayTest("good handshakes of one turn all pass, however many come at once", async (gateway) => {
-  const executor = await gateway.createExecutor();
-  const { exe_id } = executor;
-  await using machine = await dialInAsNoise(gateway, executor);
-  await using harness = await openNoiseBridge(gateway, exe_id, { turn_id: "turn_many" });
-  const ids = Array.from({ length: 12 }, (_, i) => `many-${i}`);
-  for (const id of ids) await claim(harness, machine, id);
-  for (const id of ids) harness.send(frame(id, "handshake", new Uint8Array(100)));
-  for (const id of ids) {
-    assert.deepEqual(parseFrame(await machine.next()).streamId, id);
-    machine.send(frame(id, "handshake", new Uint8Array(100)));
-    assert.equal(parseFrame(await harness.next()).streamId, id);
-  }
-});
+switchboardTest(
+  "good handshakes of one turn all pass, however many come at once",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    const { exe_id } = executor;
+    await using machine = await dialInAsNoise(gateway, executor);
+    await using harness = await openNoiseBridge(gateway, exe_id, { turn_id: "turn_many" });
+    const ids = Array.from({ length: 12 }, (_, i) => `many-${i}`);
+    for (const id of ids) await claim(harness, machine, id);
+    const large = new Uint8Array(100_000).fill(7);
+    for (const id of ids) harness.send(frame(id, "handshake", large));
+    for (const id of ids) {
+      const { streamId, payload } = parseFrame(await machine.next());
+      assert.equal(streamId, id);
+      assert.deepEqual(payload, large);
+      machine.send(frame(id, "handshake", new Uint8Array(100)));
+      assert.equal(parseFrame(await harness.next()).streamId, id);
+    }
+  },
+);
 
-gatewayTest(
+switchboardTest(
   "a harness that leaves after each bad handshake is counted all the same",
   async (gateway) => {
     const executor = await gateway.createExecutor();
@@ -100,7 +106,7 @@ gatewayTest(
   },
 );
 
-gatewayTest(
+switchboardTest(
   "a handshake cancelled while it was validated gives its place back",
   async (gateway) => {
     const executor = await gateway.createExecutor();

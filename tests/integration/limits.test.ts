@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dialIn, greet, openBridge, untilConnected, untilGone } from "../support/exclusive.ts";
-import { gatewayTest } from "../support/gateway.ts";
+import { switchboardTest } from "../support/gateway.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import {
   claim,
@@ -11,14 +11,14 @@ import {
   register,
   resetReason,
 } from "../support/relay.ts";
-import { connect, settled, until } from "../support/websocket.ts";
+import { connect, handshake, settled, until } from "../support/websocket.ts";
 
 const KIB = 1024;
 const SMALL = { maxBufferedBytes: 256 * KIB, maxFrameBytes: 1024 * KIB };
 /** More than the kernel holds for a peer that does not read, and the gateway's own limit. */
 const MANY = 200;
 
-gatewayTest("a frame over the limit closes who sent it with 1009", async (gateway) => {
+switchboardTest("a frame over the limit closes who sent it with 1009", async (gateway) => {
   const executor = await gateway.createExecutor();
   const { exe_id } = executor;
   {
@@ -41,7 +41,7 @@ gatewayTest("a frame over the limit closes who sent it with 1009", async (gatewa
   assert.equal((await harness.closed).code, 1009);
 }, SMALL);
 
-gatewayTest(
+switchboardTest(
   "a harness that does not read loses its bridge, and the others do not notice",
   async (gateway) => {
     const executor = await gateway.createExecutor();
@@ -72,7 +72,7 @@ gatewayTest(
   SMALL,
 );
 
-gatewayTest("an executor that does not read is closed, and may dial again", async (gateway) => {
+switchboardTest("an executor that does not read is closed, and may dial again", async (gateway) => {
   const executor = await gateway.createExecutor();
   const { exe_id } = executor;
   const { url } = await register(gateway, executor);
@@ -95,3 +95,106 @@ gatewayTest("an executor that does not read is closed, and may dial again", asyn
   await using again = await openRelayBridge(gateway, exe_id);
   await claim(again, machine, "stream-1");
 }, SMALL);
+
+switchboardTest("a relay frame over the limit closes who sent it with 1009", async (gateway) => {
+  const executor = await gateway.createExecutor();
+  const { exe_id } = executor;
+  await using machine = await dialInAsRelay(gateway, executor);
+  const over = new Uint8Array(1024 * KIB);
+  {
+    await using harness = await openRelayBridge(gateway, exe_id);
+    await claim(harness, machine, "stream-1");
+    harness.send(frame("stream-1", "data", over));
+    assert.ok(await settled(harness.closed, 5_000), "it was let through");
+    assert.deepEqual(await harness.closed, { code: 1009, reason: "frame too large" });
+    assert.equal(resetReason(parseFrame(await machine.next())), "frame too large");
+  }
+  await using harness = await openRelayBridge(gateway, exe_id);
+  await claim(harness, machine, "stream-2");
+  machine.send(frame("stream-2", "data", over));
+  assert.ok(await settled(machine.closed, 5_000), "it was let through");
+  assert.deepEqual(await machine.closed, { code: 1009, reason: "frame too large" });
+  assert.equal((await harness.closed).code, 1009);
+}, SMALL);
+
+switchboardTest(
+  "a turn whose harnesses stop reading again and again opens no more bridges until they read",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    const { exe_id } = executor;
+    await using machine = await dialInAsRelay(gateway, executor);
+    const token = await gateway.capToken(exe_id);
+    const url = `${gateway.wsUrl}/bridge/${exe_id}?role=harness&token=`;
+    using stuck = new DisposableStack();
+    const deaf: RawSocket[] = [];
+    for (let n = 0; n < 4; n++) {
+      assert.equal((await handshake(url + token)).status, 101, `after ${n}`);
+      const harness = stuck.use(await RawSocket.open(gateway.port, `/bridge/${exe_id}`, token));
+      deaf.push(harness);
+      harness.sendMessage(frame(`stream-${n}`, "resume"));
+      // Frames of the stream before may have come when its bridge was over, and were answered so.
+      for (let it = parseFrame(await machine.next()); it.body !== "resume";) {
+        assert.equal(it.streamId, `stream-${n - 1}`);
+        it = parseFrame(await machine.next());
+      }
+      harness.stopReading();
+      for (let sent = 0; sent < MANY && machine.pending === 0; sent++) {
+        machine.send(frame(`stream-${n}`, "data", new Uint8Array(256 * KIB)));
+        await until("it has left", () => machine.buffered === 0);
+      }
+      assert.equal(resetReason(parseFrame(await machine.next())), "reading too slowly");
+    }
+    assert.equal(await gateway.metric("cxg_left_behind"), 4);
+    const refused = await handshake(url + token);
+    assert.equal(refused.status, 429);
+    assert.match(refused.body, /too many connections of this turn have stopped reading/);
+    assert.equal((await handshake(url + await gateway.capToken(exe_id))).status, 101);
+
+    // One that only hangs up has proved nothing: it may have stopped sending, and read as little as before.
+    deaf[1]![Symbol.dispose]();
+    await until("its bytes have gone nowhere", () => deaf[1]!.closed);
+    assert.equal(await settled(machine.closed, 200), false);
+    assert.equal((await handshake(url + token)).status, 429);
+    deaf[0]!.resumeReading();
+    assert.equal((await deaf[0]!.readClose()).code, 1013);
+    await until("it is let in", async () => (await handshake(url + token)).status === 101);
+  },
+  SMALL,
+);
+
+switchboardTest(
+  "an executor whose connections stop reading again and again is refused until they read",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    const { exe_id, registration_token } = executor;
+    using stuck = new DisposableStack();
+    const deaf: RawSocket[] = [];
+    for (let n = 0; n < 4; n++) {
+      const machine = stuck.use(
+        await RawSocket.open(gateway.port, `/codex-exec/${exe_id}`, registration_token),
+      );
+      deaf.push(machine);
+      await untilConnected(gateway, exe_id);
+      await using harness = await openBridge(gateway, exe_id);
+      machine.stopReading();
+      for (let sent = 0; sent < MANY && !await settled(harness.closed, 5); sent++) {
+        harness.send(new Uint8Array(256 * KIB));
+        await until("it has left", () => harness.buffered === 0);
+      }
+      assert.equal((await harness.closed).reason, "the executor reads too slowly");
+    }
+    const url = `${gateway.wsUrl}/codex-exec/${exe_id}?token=`;
+    const refused = await handshake(url + registration_token);
+    assert.equal(refused.status, 503);
+    assert.equal(refused.headers["retry-after"], "30");
+    assert.equal((await handshake(`${url}wrong`)).status, 401);
+
+    deaf[0]!.resumeReading();
+    assert.equal((await deaf[0]!.readClose()).code, 1013);
+    await until(
+      "it is let in",
+      async () => (await handshake(url + registration_token)).status === 101,
+    );
+  },
+  SMALL,
+);

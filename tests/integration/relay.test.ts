@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { untilGone } from "../support/exclusive.ts";
 import { CapturedLogs } from "../support/logs.ts";
-import { gatewayTest } from "../support/gateway.ts";
+import { switchboardTest } from "../support/gateway.ts";
 import {
   claim,
   dialInAsRelay,
@@ -15,7 +15,7 @@ import { connect, handshake, type Peer, until } from "../support/websocket.ts";
 
 const DISCONNECTED = "executor disconnected";
 
-gatewayTest("many bridges share one executor, each with its own streams", async (gateway) => {
+switchboardTest("many bridges share one executor, each with its own streams", async (gateway) => {
   const executor = await gateway.createExecutor();
   await using machine = await dialInAsRelay(gateway, executor);
   await using a = await openRelayBridge(gateway, executor.exe_id);
@@ -40,7 +40,7 @@ gatewayTest("many bridges share one executor, each with its own streams", async 
   assert.deepEqual([a.pending, b.pending, machine.pending], [0, 0, 0]);
 });
 
-gatewayTest(
+switchboardTest(
   "a stream that another live bridge holds is refused to the newcomer",
   async (gateway) => {
     const executor = await gateway.createExecutor();
@@ -57,7 +57,7 @@ gatewayTest(
   },
 );
 
-gatewayTest("a bridge may use only what it has claimed", async (gateway) => {
+switchboardTest("a bridge may use only what it has claimed", async (gateway) => {
   const executor = await gateway.createExecutor();
   await using machine = await dialInAsRelay(gateway, executor);
   await using a = await openRelayBridge(gateway, executor.exe_id);
@@ -71,7 +71,7 @@ gatewayTest("a bridge may use only what it has claimed", async (gateway) => {
   await assertUp(a, machine, "stream-a");
 });
 
-gatewayTest(
+switchboardTest(
   "what cannot be routed is dropped and counted, and the other streams do not notice",
   async (gateway) => {
     using logs = new CapturedLogs();
@@ -113,20 +113,23 @@ gatewayTest(
   },
 );
 
-gatewayTest("a frame for a stream that nobody holds is answered with a Reset", async (gateway) => {
-  const executor = await gateway.createExecutor();
-  await using machine = await dialInAsRelay(gateway, executor);
-  machine.send(frame("stream-ghost", "data", new Uint8Array([1])));
-  const reset = parseFrame(await machine.next());
-  assert.equal(reset.streamId, "stream-ghost");
-  assert.equal(resetReason(reset), "no bridge holds this stream");
-  // Its own Reset needs none: two sides that answer each other would never stop.
-  machine.send(frame("stream-ghost", "reset", new Uint8Array([0x0a, 1, 0x78])));
-  machine.send(frame("stream-after", "data", new Uint8Array([1])));
-  assert.equal(parseFrame(await machine.next()).streamId, "stream-after");
-});
+switchboardTest(
+  "a frame for a stream that nobody holds is answered with a Reset",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await dialInAsRelay(gateway, executor);
+    machine.send(frame("stream-ghost", "data", new Uint8Array([1])));
+    const reset = parseFrame(await machine.next());
+    assert.equal(reset.streamId, "stream-ghost");
+    assert.equal(resetReason(reset), "no bridge holds this stream");
+    // Its own Reset needs none: two sides that answer each other would never stop.
+    machine.send(frame("stream-ghost", "reset", new Uint8Array([0x0a, 1, 0x78])));
+    machine.send(frame("stream-after", "data", new Uint8Array([1])));
+    assert.equal(parseFrame(await machine.next()).streamId, "stream-after");
+  },
+);
 
-gatewayTest(
+switchboardTest(
   "the end of a bridge resets the streams it held, but not those already reset",
   async (gateway) => {
     const executor = await gateway.createExecutor();
@@ -154,7 +157,7 @@ gatewayTest(
   },
 );
 
-gatewayTest("the end of an executor ends all its bridges", async (gateway) => {
+switchboardTest("the end of an executor ends all its bridges", async (gateway) => {
   const executor = await gateway.createExecutor();
   const machine = await dialInAsRelay(gateway, executor);
   await using a = await openRelayBridge(gateway, executor.exe_id);
@@ -170,7 +173,7 @@ gatewayTest("the end of an executor ends all its bridges", async (gateway) => {
   await untilGone(gateway, executor.exe_id);
 });
 
-gatewayTest("an executor holds no more streams than it may", async (gateway) => {
+switchboardTest("an executor holds no more streams than it may", async (gateway) => {
   const executor = await gateway.createExecutor();
   await using machine = await dialInAsRelay(gateway, executor);
   await using first = await openRelayBridge(gateway, executor.exe_id);
@@ -191,30 +194,33 @@ gatewayTest("an executor holds no more streams than it may", async (gateway) => 
   await claim(fourth, machine, "stream-4");
 }, { maxStreams: 3 });
 
-gatewayTest("a harness that does not fit the executor is told which one does", async (gateway) => {
-  const relay = await gateway.createExecutor();
-  await using _machine = await dialInAsRelay(gateway, relay);
-  const token = await gateway.capToken(relay.exe_id);
-  await using text = await connect(`${gateway.wsUrl}/bridge/${relay.exe_id}?token=${token}`);
-  text.send('{"jsonrpc":"2.0","id":1,"method":"initialize"}');
-  const closed = await text.closed;
-  assert.equal(closed.code, 1003);
-  assert.match(closed.reason, /0\.131 to 0\.140.*role=harness/);
+switchboardTest(
+  "a harness that does not fit the executor is told which one does",
+  async (gateway) => {
+    const relay = await gateway.createExecutor();
+    await using _machine = await dialInAsRelay(gateway, relay);
+    const token = await gateway.capToken(relay.exe_id);
+    await using text = await connect(`${gateway.wsUrl}/bridge/${relay.exe_id}?token=${token}`);
+    text.send('{"jsonrpc":"2.0","id":1,"method":"initialize"}');
+    const closed = await text.closed;
+    assert.equal(closed.code, 1003);
+    assert.match(closed.reason, /0\.131 to 0\.140.*role=harness/);
 
-  const exclusive = await gateway.createExecutor();
-  const response = await fetch(`${gateway.url}/cloud/executor/${exclusive.exe_id}/register`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${exclusive.registration_token}` },
-    body: JSON.stringify({ idempotency_id: "x" }),
-  });
-  await using _old = await connect((await response.json()).url);
-  const cap = await gateway.capToken(exclusive.exe_id);
-  const refused = await handshake(
-    `${gateway.wsUrl}/bridge/${exclusive.exe_id}?token=${cap}&role=harness`,
-  );
-  assert.equal(refused.status, 400);
-  assert.match(refused.body, /0\.130/);
-});
+    const exclusive = await gateway.createExecutor();
+    const response = await fetch(`${gateway.url}/cloud/executor/${exclusive.exe_id}/register`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${exclusive.registration_token}` },
+      body: JSON.stringify({ idempotency_id: "x" }),
+    });
+    await using _old = await connect((await response.json()).url);
+    const cap = await gateway.capToken(exclusive.exe_id);
+    const refused = await handshake(
+      `${gateway.wsUrl}/bridge/${exclusive.exe_id}?token=${cap}&role=harness`,
+    );
+    assert.equal(refused.status, 400);
+    assert.match(refused.body, /0\.130/);
+  },
+);
 
 /** Shows that a stream works, and that nothing else had come on it: the next frames are these. */
 async function assertUp(harness: Peer, machine: Peer, streamId: string): Promise<void> {

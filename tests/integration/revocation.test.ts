@@ -1,16 +1,17 @@
 import assert from "node:assert/strict";
-import { forEachDatabase } from "../support/databases.ts";
+import { forEachDatabase, onPostgres } from "../support/databases.ts";
 import { dialIn, greet } from "../support/exclusive.ts";
 import { gatewayTest, startGateway, type TestGateway } from "../support/gateway.ts";
 import {
   claim,
   dialInAsNoise,
   dialInAsRelay,
+  frame,
   openNoiseBridge,
   parseFrame,
   resetReason,
 } from "../support/relay.ts";
-import { connect, handshake, type Peer } from "../support/websocket.ts";
+import { connect, handshake, type Peer, until } from "../support/websocket.ts";
 
 const REVOKED = { code: 1008, reason: "the turn was revoked" };
 
@@ -45,6 +46,28 @@ gatewayTest(
     assert.deepEqual(await text.closed, { code: 1000, reason: "bridge ended" });
     assert.equal(await openingStatus(gateway, relay.exe_id, turn_id), 401);
     await claim(other, relayed, "stream-other-2");
+  },
+);
+
+gatewayTest(
+  "a harness that is in the middle of sending reads why it is closed",
+  async (gateway) => {
+    const relay = await gateway.createExecutor();
+    await using machine = await dialInAsRelay(gateway, relay);
+    for (const turn_id of ["turn_a", "turn_b", "turn_c"]) {
+      await using harness = await openBridge(gateway, relay.exe_id, turn_id);
+      await claim(harness, machine, turn_id);
+      const timer = setInterval(() => {
+        for (let n = 0; n < 20; n++) harness.send(frame(turn_id, "data", new Uint8Array(5_000)));
+      }, 1);
+      harness.closed.then(() => clearInterval(timer));
+      await until("it is in the middle of sending", () => machine.pending > 100);
+      await revoke(gateway, turn_id);
+      assert.deepEqual(await harness.closed, REVOKED);
+      let reset = parseFrame(await machine.next());
+      while (reset.body !== "reset") reset = parseFrame(await machine.next());
+      assert.equal(machine.pending, 0);
+    }
   },
 );
 
@@ -101,3 +124,21 @@ async function openingStatus(
   const token = await gateway.capToken(exeId, { turn_id });
   return (await handshake(`${gateway.wsUrl}/bridge/${exeId}?token=${token}`)).status;
 }
+
+onPostgres(
+  "what one gateway process revokes, another on the same store refuses within a second",
+  async (database) => {
+    await using one = await startGateway(database);
+    await using other = await startGateway(database);
+    const executor = await one.createExecutor();
+    await using machine = await dialIn(one, executor);
+    await using harness = await openBridge(one, executor.exe_id, "turn_elsewhere");
+    await greet(harness, machine);
+    const started = performance.now();
+    await revoke(other, "turn_elsewhere");
+    assert.deepEqual(await harness.closed, REVOKED);
+    const tookMs = performance.now() - started;
+    assert.ok(tookMs < 1_000, `it took ${tookMs} ms`);
+    assert.equal(await openingStatus(one, executor.exe_id, "turn_elsewhere"), 401);
+  },
+);

@@ -97,7 +97,8 @@ Deno.test("no credential, good or wrong, is in the log, on the screen or in the 
         ]
       ) {
         const { status, text } = await request("POST", path, credential, `{"x": "${credential}"`);
-        assert.equal(status, 401);
+        // So many wrong ones from one address are asked to stay away.
+        assert.ok(status === 401 || status === 429, `${status}`);
         assertNothingFound(text, { credential }, `the answer of ${path}`);
       }
     }

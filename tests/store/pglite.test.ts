@@ -9,7 +9,7 @@ import { openPglite } from "../../src/store/pglite.ts";
 import { Store } from "../../src/store/store.ts";
 import { databases } from "../support/databases.ts";
 import { TextLineStream } from "./lines.ts";
-import { exists } from "../support/files.ts";
+import { exists, makeDataDir } from "../support/files.ts";
 
 const embedded = databases.find(({ name }) => name === "embedded") ?? assert.fail();
 
@@ -116,6 +116,27 @@ Deno.test("a commit is on the disk before it is answered", async () => {
   }
 });
 
+Deno.test("the log does not grow for as long as the database is open", async () => {
+  const { options, dispose } = await embedded.create();
+  const database = await openPglite(options.dataDir, { checkpointMs: 50 });
+  try {
+    const bytes = async () => {
+      const files = await Array.fromAsync(Deno.readDir(`${options.dataDir}/pgdata/pg_wal`));
+      return files.filter(({ isFile }) => isFile).length * 16;
+    };
+    for (let written = 0; written < 160; written += 8) {
+      await database.query(
+        "SELECT pg_logical_emit_message(false, 'x', repeat('x', 8388608), true)",
+      );
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    await until(async () => await bytes() <= 80);
+  } finally {
+    await database.close();
+    await dispose();
+  }
+});
+
 Deno.test("a directory that cannot be used is named", async () => {
   await withDirectory(async (dataDir) => {
     await Deno.writeTextFile(`${dataDir}/file`, "");
@@ -215,7 +236,7 @@ function startStore(dataDir: string, { worker = true } = {}) {
 }
 
 async function withDirectory(test: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "cxg-test-" });
+  const directory = await makeDataDir();
   try {
     await test(directory);
   } finally {
@@ -229,7 +250,7 @@ async function names(directory: string): Promise<string[]> {
 
 /** Waits for `condition`, for as long as the test may take. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   while (!await condition()) {
     if (Date.now() > deadline) assert.fail("waited in vain");
     await new Promise((resolve) => setTimeout(resolve, 2));

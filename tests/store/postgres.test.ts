@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Database, DatabaseUnavailableError, sqlState } from "../../src/store/database.ts";
 import { openPostgres, type PostgresOptions } from "../../src/store/postgres.ts";
 import { Store } from "../../src/store/store.ts";
+import { CutProxy } from "../support/cut_proxy.ts";
 import { databases } from "../support/databases.ts";
 
 const postgresql = databases.find(({ name }) => name === "postgresql") ?? assert.fail();
@@ -78,14 +79,14 @@ onPostgres("no more connections than allowed, and no endless wait for one", asyn
   holding.resolve();
   await session;
   assert.deepEqual(await database.query("SELECT 1 AS n"), [{ n: 1 }]);
-}, { maxConnections: 1, connectTimeoutMs: 100 });
+}, { maxConnections: 1, timeoutMs: 300 });
 
 onPostgres("a statement that takes too long is unavailable", async (database) => {
   await assert.rejects(database.query("SELECT pg_sleep(60)"), DatabaseUnavailableError);
   // A session may have more time, and does not leave it to whoever has the connection next.
-  await database.session((query) => query("SELECT pg_sleep(0.2)"), { statementTimeoutMs: 60_000 });
+  await database.session((query) => query("SELECT pg_sleep(0.7)"), { statementTimeoutMs: 60_000 });
   await assert.rejects(database.query("SELECT pg_sleep(60)"), DatabaseUnavailableError);
-}, { maxConnections: 1, statementTimeoutMs: 100 });
+}, { maxConnections: 1, timeoutMs: 500 });
 
 onPostgres("a session that fails gives up its transaction and locks", async (database) => {
   await database.query("CREATE TABLE t (n integer PRIMARY KEY)");
@@ -110,6 +111,44 @@ onPostgres(
   },
   { maxConnections: 1 },
 );
+
+onPostgres(
+  "a network that was cut costs one limit, and not one for each idle connection",
+  async (_, url) => {
+    const { hostname, port } = new URL(url);
+    await using proxy = await CutProxy.before({ hostname, port: Number(port || 5432) });
+    const through = new URL(url);
+    through.host = `127.0.0.1:${proxy.port}`;
+    const database = await openPostgres(through.href, { maxConnections: 4, timeoutMs: 1_000 });
+    try {
+      await connections(database, 4);
+      proxy.cut();
+      const start = performance.now();
+      const many = Array.from({ length: 12 }, () => database.query("SELECT 1"));
+      for (const { status } of await Promise.allSettled(many)) assert.equal(status, "rejected");
+      const tookMs = performance.now() - start;
+      assert.ok(tookMs > 900 && tookMs < 1_300, `those that waited took ${tookMs} ms`);
+      proxy.mend();
+      await connections(database, 4);
+      proxy.cut();
+      await assert.rejects(database.query("SELECT 1"), DatabaseUnavailableError);
+      proxy.mend();
+      assert.deepEqual(await database.query("SELECT 1 AS n"), [{ n: 1 }], "the first after it");
+    } finally {
+      await database.close();
+    }
+  },
+);
+
+onPostgres("a statement that the server ended leaves its connection as it is", async (database) => {
+  const [before] = await connections(database, 1);
+  await assert.rejects(database.query("SELECT pg_sleep(60)"), (error) => {
+    assert.ok(error instanceof DatabaseUnavailableError);
+    assert.match(error.message, /statement timeout/);
+    return true;
+  });
+  assert.deepEqual(await connections(database, 1), [before]);
+}, { maxConnections: 1, timeoutMs: 1_000 });
 
 onPostgres("the store's connections are named after the program", async (database, url) => {
   const store = await Store.open({ databaseUrl: url, dataDir: "" });

@@ -7,16 +7,14 @@
  * @module
  */
 
-import config from "../../deno.json" with { type: "json" };
 import type { StoreOptions } from "../../src/store/store.ts";
-import { openPglite } from "../../src/store/pglite.ts";
 import { openPostgres } from "../../src/store/postgres.ts";
-import { exists } from "./files.ts";
+import { putBack, takeDatabase } from "./embedded.ts";
 
 /** A database of a test's own, empty. */
 export interface TestDatabase {
   options: StoreOptions;
-  /** Removes it. Whatever has it open is closed first, or is cut off. */
+  /** Gives it up. Whatever has it open is closed first, or is cut off. */
   dispose(): Promise<void>;
 }
 
@@ -31,24 +29,55 @@ const server = await findServer();
 
 export const databases: readonly TestDatabases[] = [
   { name: "embedded", available: true, create: createEmbedded },
-  { name: "postgresql", available: server !== undefined, create: createPostgres },
+  {
+    name: "postgresql",
+    available: server !== undefined,
+    create: () => createPostgres(server),
+  },
 ];
 
-/** Registers `test` once for each database, each time with one of its own. */
-export function forEachDatabase(
-  name: string,
-  test: (options: StoreOptions, context: Deno.TestContext) => Promise<void>,
-): void {
-  for (const { name: engine, available, create } of databases) {
+/** A test that is given a database of its own. */
+type DatabaseTest = (options: StoreOptions, context: Deno.TestContext) => Promise<void>;
+
+/** Registers `test` once for each database. */
+export function forEachDatabase(name: string, test: DatabaseTest): void {
+  registerTest(name, databases, test);
+}
+
+/** Registers `test` for PostgreSQL alone: the embedded database serves one process. */
+export function onPostgres(name: string, test: DatabaseTest): void {
+  registerTest(name, databases.filter((engine) => engine.name === "postgresql"), test);
+}
+
+/** Registers `test` once, on PostgreSQL where there is a server: for what no database has a part in. */
+export function onAnyDatabase(name: string, test: DatabaseTest): void {
+  registerTest(name, [databases.findLast(({ available }) => available)!], test);
+}
+
+/** The databases on a server that tests of this file have given back: to make one takes long. */
+const spare: TestDatabase[] = [];
+
+Deno.test.afterAll(async () => {
+  for (const { dispose } of spare.splice(0)) await dispose();
+});
+
+function registerTest(name: string, on: readonly TestDatabases[], test: DatabaseTest): void {
+  for (const { name: engine, available, create } of on) {
+    const isOnServer = engine === "postgresql";
     Deno.test({
       name: `${name} (${engine})`,
       ignore: !available,
       async fn(context) {
-        const database = await create();
+        const database = isOnServer ? spare.pop() ?? await create() : await create();
         try {
           await test(database.options, context);
         } finally {
-          await database.dispose();
+          if (isOnServer) {
+            await emptyPostgres(database);
+            spare.push(database);
+          } else {
+            await database.dispose();
+          }
         }
       },
     });
@@ -56,16 +85,16 @@ export function forEachDatabase(
 }
 
 async function createEmbedded(): Promise<TestDatabase> {
-  const template = await embeddedTemplate();
-  const dataDir = await Deno.makeTempDir({ prefix: "cxg-test-" });
-  await copyDirectory(template, `${dataDir}/pgdata`);
-  return {
-    options: { dataDir },
-    dispose: () => Deno.remove(dataDir, { recursive: true }),
-  };
+  const dataDir = await takeDatabase();
+  return { options: { dataDir }, dispose: () => putBack(dataDir) };
 }
 
-async function createPostgres(): Promise<TestDatabase> {
+/** A database of its own: on the server at this URL, or the embedded one when there is none. */
+export function createDatabase(postgresUrl: string | undefined): Promise<TestDatabase> {
+  return postgresUrl === undefined ? createEmbedded() : createPostgres(postgresUrl);
+}
+
+async function createPostgres(server: string | undefined): Promise<TestDatabase> {
   if (server === undefined) throw new Error("there is no PostgreSQL server");
   const name = `cxg_test_${crypto.randomUUID().replaceAll("-", "")}`;
   await administer(server, `CREATE DATABASE ${name}`);
@@ -77,9 +106,21 @@ async function createPostgres(): Promise<TestDatabase> {
   };
 }
 
-/** Runs one statement on the server. */
+/** Makes a database on a server as it was when it was new. */
+async function emptyPostgres({ options: { databaseUrl } }: TestDatabase): Promise<void> {
+  await administer(
+    databaseUrl!,
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE datname = current_database() AND pid <> pg_backend_pid();
+     DROP SCHEMA public CASCADE;
+     CREATE SCHEMA public`,
+  );
+}
+
+/** Runs statements on the server. */
 async function administer(url: string, statement: string): Promise<void> {
-  const database = await openPostgres(url);
+  // To drop one takes a checkpoint, on a disk that others may be busy with.
+  const database = await openPostgres(url, { timeoutMs: 60_000 });
   try {
     await database.query(statement);
   } finally {
@@ -92,43 +133,11 @@ async function findServer(): Promise<string | undefined> {
   if (named === "off") return undefined;
   const url = named ?? "postgres://postgres@127.0.0.1:5432/postgres";
   try {
-    await (await openPostgres(url, { connectTimeoutMs: 1_000 })).close();
+    await (await openPostgres(url, { timeoutMs: 1_000 })).close();
     return url;
   } catch (error) {
     // One that was named has to be there: to skip its tests would hide that it is not.
     if (named !== undefined) throw error;
     return undefined;
   }
-}
-
-/**
- * A database directory that was just made, to be copied: making one takes seconds. It is kept in
- * `.cache` from run to run, under the name of the engine's version.
- */
-async function embeddedTemplate(): Promise<string> {
-  const engine = config.imports["@electric-sql/pglite"].replaceAll(/[^\w.]+/g, "-");
-  const cache = new URL("../../.cache/", import.meta.url).pathname;
-  const template = `${cache}${engine}-pgdata`;
-  if (await exists(template)) return template;
-
-  await Deno.mkdir(cache, { recursive: true });
-  const making = await Deno.makeTempDir({ dir: cache, prefix: "making-" });
-  await (await openPglite(making)).close();
-  try {
-    await Deno.rename(`${making}/pgdata`, template);
-  } catch (error) {
-    // Another test process may have been quicker.
-    if (!await exists(template)) throw error;
-  }
-  await Deno.remove(making, { recursive: true });
-  return template;
-}
-
-async function copyDirectory(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to, { mode: 0o700 });
-  const entries = await Array.fromAsync(Deno.readDir(from));
-  await Promise.all(entries.map(({ name, isDirectory }) => {
-    const copy = isDirectory ? copyDirectory : Deno.copyFile;
-    return copy(`${from}/${name}`, `${to}/${name}`);
-  }));
 }

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { CreatedExecutor, TestGateway } from "./gateway.ts";
+import type { CreatedExecutor, GatewayClient } from "./gateway.ts";
 import { connect, type Peer, until } from "./websocket.ts";
 
 /** Dials in with the executor's registration token, and waits until the gateway has it. */
 export async function dialIn(
-  gateway: TestGateway,
+  gateway: GatewayClient,
   { exe_id, registration_token }: CreatedExecutor,
 ): Promise<Peer> {
   const peer = await connect(`${gateway.wsUrl}/codex-exec/${exe_id}?token=${registration_token}`);
@@ -18,7 +18,7 @@ export async function dialIn(
 
 /** Waits until the gateway has the executor's connection. */
 export function untilConnected(
-  gateway: TestGateway,
+  gateway: GatewayClient,
   exeId: string,
   timeoutMs?: number,
 ): Promise<void> {
@@ -27,14 +27,18 @@ export function untilConnected(
 }
 
 /** Waits until the gateway has no connection of the executor. */
-export function untilGone(gateway: TestGateway, exeId: string): Promise<void> {
+export function untilGone(gateway: GatewayClient, exeId: string): Promise<void> {
   return until("the executor is gone", async () => !(await gateway.connected()).includes(exeId));
 }
 
-/** Opens a bridge to an executor, for a turn of its own. */
-export async function openBridge(gateway: TestGateway, exeId: string): Promise<Peer> {
+/** Opens a bridge to an executor, for a turn of its own unless the claims say otherwise. */
+export async function openBridge(
+  gateway: GatewayClient,
+  exeId: string,
+  claims: { turn_id?: string } = {},
+): Promise<Peer> {
   return await connect(`${gateway.wsUrl}/bridge/${exeId}`, {
-    authorization: `Bearer ${await gateway.capToken(exeId)}`,
+    authorization: `Bearer ${await gateway.capToken(exeId, claims)}`,
   });
 }
 

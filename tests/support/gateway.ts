@@ -1,5 +1,5 @@
 /**
- * A real gateway in this process, on a free port, and the calls that tests make of it.
+ * A real gateway in this process, on a free port, and the calls that tests make of one.
  *
  * @module
  */
@@ -7,7 +7,8 @@ import { type CapClaims, mintCapabilityToken } from "../../src/auth/capability_t
 import type { Config } from "../../src/config.ts";
 import { Server } from "../../src/server.ts";
 import type { StoreOptions } from "../../src/store/store.ts";
-import { forEachDatabase } from "./databases.ts";
+import { forEachDatabase, onAnyDatabase } from "./databases.ts";
+import { keepLogs, noteSecret } from "./evidence.ts";
 
 /** The secrets of the gateways that tests start. */
 export const SECRETS = {
@@ -22,17 +23,9 @@ export interface CreatedExecutor {
   registration_token: string;
 }
 
-/** A gateway under test. */
-export class TestGateway implements AsyncDisposable {
-  readonly #server: Server;
-
-  constructor(server: Server) {
-    this.#server = server;
-  }
-
-  get port(): number {
-    return this.#server.addr.port;
-  }
+/** What tests ask of a gateway, wherever it runs. */
+export abstract class GatewayClient {
+  abstract readonly port: number;
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
@@ -59,6 +52,7 @@ export class TestGateway implements AsyncDisposable {
     });
     if (response.status !== 201) throw new Error(`register: ${await response.text()}`);
     const executor: CreatedExecutor = await response.json();
+    noteSecret("registration token", executor.registration_token);
     const path = `/api/codex-exec/workspaces/${workspaceId}/executors`;
     const bound = await this.call("POST", path, { exe_id: executor.exe_id });
     if (bound.status !== 201) throw new Error(`bind: ${await bound.text()}`);
@@ -67,9 +61,9 @@ export class TestGateway implements AsyncDisposable {
   }
 
   /** A capability token for an executor, good for an hour unless the claims say otherwise. */
-  capToken(exeId: string, claims: Partial<CapClaims> = {}): Promise<string> {
+  async capToken(exeId: string, claims: Partial<CapClaims> = {}): Promise<string> {
     const iat = Math.floor(Date.now() / 1000);
-    return mintCapabilityToken({
+    const token = await mintCapabilityToken({
       turn_id: `turn_${crypto.randomUUID()}`,
       workspace_id: "ws_test",
       exe_ids: [exeId],
@@ -77,6 +71,8 @@ export class TestGateway implements AsyncDisposable {
       exp: iat + 3600,
       ...claims,
     }, new TextEncoder().encode(SECRETS.capToken));
+    noteSecret("capability token", token);
+    return token;
   }
 
   /** The ids of a workspace's executors that are connected. */
@@ -84,6 +80,30 @@ export class TestGateway implements AsyncDisposable {
     const path = `/api/exec-gateway/connected?workspace_id=${workspaceId}`;
     const executors: { exe_id: string }[] = await (await this.call("GET", path)).json();
     return executors.map(({ exe_id }) => exe_id);
+  }
+
+  /** One sample of `/metrics`, by its name and labels. */
+  async metric(sample: string): Promise<number> {
+    const response = await this.call("GET", "/metrics", undefined, {
+      "x-internal-secret": SECRETS.shared,
+    });
+    const line = (await response.text()).split("\n").find((it) => it.startsWith(`${sample} `));
+    if (line === undefined) throw new Error(`there is no ${sample}`);
+    return Number(line.slice(sample.length + 1));
+  }
+}
+
+/** A gateway in this process. */
+export class TestGateway extends GatewayClient implements AsyncDisposable {
+  readonly #server: Server;
+
+  constructor(server: Server) {
+    super();
+    this.#server = server;
+  }
+
+  get port(): number {
+    return this.#server.addr.port;
   }
 
   stop(): Promise<void> {
@@ -110,17 +130,22 @@ export async function startGateway(
   store: StoreOptions,
   { maxWaitingChecks, maxRevokedInMemory, ...config }: GatewayOptions = {},
 ): Promise<TestGateway> {
+  keepLogs();
+  for (const secret of Object.values(SECRETS)) noteSecret("configured", secret);
   return new TestGateway(
     await Server.start({
       port: 0,
       host: "127.0.0.1",
+      sharePort: false,
       capTokenHmacSecret: new TextEncoder().encode(SECRETS.capToken),
       agentserverInternalSecret: SECRETS.internal,
       internalSharedSecret: SECRETS.shared,
       logLevel: "info",
       maxStreams: 128,
-      maxBufferedBytes: 1024 * 1024 * 1024,
+      maxBufferedBytes: 16 * 1024 * 1024,
       maxFrameBytes: 64 * 1024 * 1024,
+      maxConnectionsPerAddress: 16_384,
+      trustedProxies: [],
       pingIntervalS: 15,
       ...store,
       ...config,
@@ -128,14 +153,26 @@ export async function startGateway(
   );
 }
 
+/** What a gateway is put to. */
+type GatewayTest = (gateway: TestGateway, context: Deno.TestContext) => Promise<void>;
+
 /** Registers a test of a gateway once for each database, with both of its own. */
-export function gatewayTest(
+export function gatewayTest(name: string, test: GatewayTest, options: GatewayOptions = {}): void {
+  forEachDatabase(name, withGateway(test, options));
+}
+
+/** Registers a test of a gateway once, for what no database has a part in. */
+export function switchboardTest(
   name: string,
-  test: (gateway: TestGateway, context: Deno.TestContext) => Promise<void>,
+  test: GatewayTest,
   options: GatewayOptions = {},
 ): void {
-  forEachDatabase(name, async (store, context) => {
+  onAnyDatabase(name, withGateway(test, options));
+}
+
+function withGateway(test: GatewayTest, options: GatewayOptions) {
+  return async (store: StoreOptions, context: Deno.TestContext) => {
     await using gateway = await startGateway(store, options);
     await test(gateway, context);
-  });
+  };
 }

@@ -1,4 +1,5 @@
 import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
+import { keepLogs, logSink } from "./evidence.ts";
 
 /** What the gateway in this process logs, while it is held. */
 export class CapturedLogs implements Disposable {
@@ -7,9 +8,9 @@ export class CapturedLogs implements Disposable {
   constructor() {
     configureSync({
       reset: true,
-      sinks: { records: (record) => this.records.push(record) },
+      sinks: { records: (record) => this.records.push(record), kept: logSink },
       loggers: [
-        { category: "cxg", sinks: ["records"], lowestLevel: "debug" },
+        { category: "cxg", sinks: ["records", "kept"], lowestLevel: "debug" },
         { category: ["logtape", "meta"], sinks: [], lowestLevel: "error" },
       ],
     });
@@ -22,5 +23,6 @@ export class CapturedLogs implements Disposable {
 
   [Symbol.dispose](): void {
     resetSync();
+    keepLogs();
   }
 }

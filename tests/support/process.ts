@@ -5,11 +5,13 @@
  * @module
  */
 import { databases } from "./databases.ts";
+import { noteLog, noteSecret, noteSecretsIn, noteSecretsOf } from "./evidence.ts";
+import { makeDataDir } from "./files.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
 /** How long a process may take to do what it is waited for, in milliseconds. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 90_000;
 
 /** Variables for a process. */
 export type Variables = Readonly<Record<string, string>>;
@@ -37,6 +39,7 @@ export class Task implements AsyncDisposable {
    * @param ownGroup whether it leads a process group, as a shell with job control would have it
    */
   constructor(args: readonly string[], variables: Variables, { ownGroup = false } = {}) {
+    noteSecretsOf(variables);
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [...args],
       cwd: ROOT,
@@ -109,6 +112,8 @@ export class Task implements AsyncDisposable {
     const ms = performance.now() - this.#since;
     this.#ended = true;
     await Promise.all([this.#stdout.ended, this.#stderr.ended]);
+    noteSecretsIn(this.stdout);
+    noteLog(this.stderr);
     return { code, ms };
   }
 
@@ -154,6 +159,7 @@ export class Gateway extends Task {
     );
     try {
       await gateway.stdoutMatch(LISTENS);
+      await noteGeneratedSecrets(dataDir);
       return gateway;
     } catch (error) {
       await gateway[Symbol.asyncDispose]();
@@ -165,6 +171,12 @@ export class Gateway extends Task {
   ws(path: string): string {
     return `${this.url.replace(/^http/, "ws")}${path}`;
   }
+}
+
+async function noteGeneratedSecrets(dataDir: string): Promise<void> {
+  // Where all are given, none are generated.
+  const text = await Deno.readTextFile(`${dataDir}/secrets.json`).catch(() => "{}");
+  for (const secret of Object.values<string>(JSON.parse(text))) noteSecret("configured", secret);
 }
 
 /** What a process that has ended left behind. */
@@ -203,7 +215,7 @@ export class TempDir implements AsyncDisposable {
 
   /** An empty one. */
   static async empty(): Promise<TempDir> {
-    const path = await Deno.makeTempDir({ prefix: "cxg-test-" });
+    const path = await makeDataDir();
     return new TempDir(path, () => Deno.remove(path, { recursive: true }));
   }
 

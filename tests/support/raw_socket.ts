@@ -38,10 +38,26 @@ export class RawSocket implements Disposable {
     this.sendFragment(payload, true, true);
   }
 
-  /** Sends a fragment of a binary message, with a mask of zeros, which leaves it as it is. */
+  /** Sends a fragment of a binary message. */
   sendFragment(payload: Uint8Array, first: boolean, last: boolean): void {
+    this.#send((last ? 0x80 : 0) | (first ? 0x2 : 0), payload);
+  }
+
+  /** Reads until it is told to close, answers that, and returns what it was told. */
+  async readClose(): Promise<{ code: number; reason: string }> {
+    for (;;) {
+      const { opcode, payload } = await this.readFrame();
+      if (opcode !== 0x8) continue;
+      this.#send(0x88, payload.subarray(0, 2));
+      const code = payload[0]! << 8 | payload[1]!;
+      return { code, reason: new TextDecoder().decode(payload.subarray(2)) };
+    }
+  }
+
+  /** Sends a frame with a mask of zeros, which leaves it as it is. */
+  #send(first: number, payload: Uint8Array): void {
     const header = Buffer.alloc(14);
-    header[0] = (last ? 0x80 : 0) | (first ? 0x2 : 0);
+    header[0] = first;
     header[1] = 0x80 | 127;
     header.writeBigUInt64BE(BigInt(payload.length), 2);
     this.#socket.write(header);
@@ -60,9 +76,19 @@ export class RawSocket implements Disposable {
     return { opcode: first & 0x0f, payload: new Uint8Array(await this.#read(length)) };
   }
 
+  /** Whether its connection has ended. */
+  get closed(): boolean {
+    return this.#socket.closed;
+  }
+
   /** Stops reading, as a peer that hangs does. */
   stopReading(): void {
     this.#socket.pause();
+  }
+
+  /** Reads again. */
+  resumeReading(): void {
+    this.#socket.resume();
   }
 
   [Symbol.dispose](): void {
@@ -74,10 +100,17 @@ export class RawSocket implements Disposable {
       if (this.#socket.closed) throw new Error("the connection closed");
       await this.#wake.promise;
     }
-    const all = Buffer.concat(this.#received);
-    this.#received = [all.subarray(length)];
+    const taken = [];
+    let missing = length;
+    while (missing > 0) {
+      const chunk = this.#received[0]!;
+      taken.push(chunk.subarray(0, missing));
+      if (chunk.length > missing) this.#received[0] = chunk.subarray(missing);
+      else this.#received.shift();
+      missing -= Math.min(missing, chunk.length);
+    }
     this.#length -= length;
-    return all.subarray(0, length);
+    return Buffer.concat(taken);
   }
 
   #notify(): void {

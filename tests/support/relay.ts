@@ -6,7 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import { untilConnected } from "./exclusive.ts";
-import type { CreatedExecutor, TestGateway } from "./gateway.ts";
+import type { CreatedExecutor, GatewayClient } from "./gateway.ts";
 import { connect, type Message, type Peer } from "./websocket.ts";
 
 /** The bodies of a relay frame, by their field numbers (protocol.md section 5). */
@@ -89,7 +89,7 @@ export const NOISE_REGISTRATION = {
 
 /** Registers as codex 0.131 to 0.140 does (no body), or as a later one (with one). */
 export async function register(
-  gateway: TestGateway,
+  gateway: GatewayClient,
   { exe_id, registration_token }: CreatedExecutor,
   body?: unknown,
 ): Promise<{ url: string; executor_registration_id?: string; security_profile?: string }> {
@@ -111,7 +111,7 @@ export const HARNESS_KEY = {
 
 /** Calls `connect` as a Noise harness does. */
 export async function askToConnect(
-  gateway: TestGateway,
+  gateway: GatewayClient,
   exeId: string,
   claims: { turn_id?: string } = {},
 ): Promise<Response> {
@@ -124,7 +124,7 @@ export async function askToConnect(
 
 /** Opens a bridge as a Noise harness does. */
 export async function openNoiseBridge(
-  gateway: TestGateway,
+  gateway: GatewayClient,
   exeId: string,
   claims: { turn_id?: string } = {},
 ): Promise<Peer> {
@@ -136,7 +136,7 @@ export async function openNoiseBridge(
 
 /** Registers and dials in as a Noise executor. */
 export async function dialInAsNoise(
-  gateway: TestGateway,
+  gateway: GatewayClient,
   executor: CreatedExecutor,
 ): Promise<Peer> {
   const machine = await connect((await register(gateway, executor, NOISE_REGISTRATION)).url);
@@ -146,7 +146,7 @@ export async function dialInAsNoise(
 
 /** Registers and dials in as a relay executor. */
 export async function dialInAsRelay(
-  gateway: TestGateway,
+  gateway: GatewayClient,
   executor: CreatedExecutor,
 ): Promise<Peer> {
   const machine = await connect((await register(gateway, executor)).url);
@@ -155,13 +155,17 @@ export async function dialInAsRelay(
 }
 
 /** Opens a bridge as codex 0.131 to 0.140 does. */
-export async function openRelayBridge(gateway: TestGateway, exeId: string): Promise<Peer> {
+export async function openRelayBridge(gateway: GatewayClient, exeId: string): Promise<Peer> {
   const token = await gateway.capToken(exeId);
   return await connect(`${gateway.wsUrl}/bridge/${exeId}?token=${token}&role=harness`);
 }
 
 /** Claims a stream, and waits until the executor knows. */
-export async function claim(harness: Peer, machine: Peer, streamId: string): Promise<void> {
+export async function claim(
+  harness: Pick<Peer, "send">,
+  machine: Peer,
+  streamId: string,
+): Promise<void> {
   harness.send(frame(streamId, "resume"));
   const claimed = parseFrame(await machine.next());
   if (claimed.body !== "resume" || claimed.streamId !== streamId) {

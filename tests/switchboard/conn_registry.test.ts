@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConnRegistry, RETURN_WINDOW_MS } from "../../src/switchboard/conn_registry.ts";
+import { ConnRegistry, REMEMBERED_MS } from "../../src/switchboard/conn_registry.ts";
 
 /** The registry asks nothing of a connection but that it is itself. */
 const conn = (name: string) => ({ name });
@@ -42,7 +42,7 @@ Deno.test("the end of an old connection does not remove its successor", () => {
   registry.register("exe_1", young);
   assert.equal(registry.unregister("exe_1", old), false);
   assert.equal(registry.lookup("exe_1"), young);
-  assert.equal(registry.leftLately("exe_1"), false);
+  assert.equal(registry.leftMsAgo("exe_1"), undefined);
 });
 
 Deno.test("connectedIds is a snapshot", () => {
@@ -187,37 +187,26 @@ Deno.test("one who waits again, after a disappointment, is served", async () => 
   assert.equal(await again, one);
 });
 
-Deno.test("an executor left lately when its socket closed within the window", () => {
+Deno.test("an executor's leaving is remembered for a while, until it is back", () => {
   using clock = new Clock();
   const registry = new ConnRegistry<object>();
-  const one = conn("one");
-  assert.equal(registry.leftLately("exe_1"), false, "it was never there");
+  const one = conn("one"), other = conn("other");
+  assert.equal(registry.leftMsAgo("exe_1"), undefined, "it was never there");
   registry.register("exe_1", one);
-  assert.equal(registry.leftLately("exe_1"), false, "it is here");
+  assert.equal(registry.leftMsAgo("exe_1"), undefined, "it is here");
   registry.unregister("exe_1", one);
-  assert.equal(registry.leftLately("exe_1"), true);
-  assert.equal(registry.leftLately("exe_2"), false);
-  clock.advance(RETURN_WINDOW_MS);
-  assert.equal(registry.leftLately("exe_1"), true);
-  clock.advance(1);
-  assert.equal(registry.leftLately("exe_1"), false);
+  assert.equal(registry.leftMsAgo("exe_1"), 0);
+  assert.equal(registry.leftMsAgo("exe_2"), undefined);
+  clock.advance(1_000);
+  assert.equal(registry.leftMsAgo("exe_1"), 1_000);
+  registry.register("exe_1", other);
+  assert.equal(registry.leftMsAgo("exe_1"), undefined, "it is back");
+  registry.unregister("exe_1", other);
+  clock.advance(500);
+  assert.equal(registry.leftMsAgo("exe_1"), 500);
 });
 
-Deno.test("the window begins anew each time an executor leaves, and ends when it is back", () => {
-  using clock = new Clock();
-  const registry = new ConnRegistry<object>();
-  const old = conn("old"), young = conn("young");
-  registry.register("exe_1", old);
-  registry.unregister("exe_1", old);
-  clock.advance(RETURN_WINDOW_MS - 1);
-  registry.register("exe_1", young);
-  assert.equal(registry.leftLately("exe_1"), false);
-  registry.unregister("exe_1", young);
-  clock.advance(RETURN_WINDOW_MS - 1);
-  assert.equal(registry.leftLately("exe_1"), true);
-});
-
-Deno.test("others that leave do not push out one who left within the window", () => {
+Deno.test("others that leave push out only those who left longer ago than is remembered", () => {
   using clock = new Clock();
   const registry = new ConnRegistry<object>();
   const leave = (exeId: string) => {
@@ -226,16 +215,17 @@ Deno.test("others that leave do not push out one who left within the window", ()
     registry.unregister(exeId, it);
   };
   leave("long ago");
-  clock.advance(RETURN_WINDOW_MS);
+  clock.advance(REMEMBERED_MS);
   leave("just now");
   clock.advance(1);
   for (let i = 0; i < 100; i++) leave(`exe_${i}`);
-  assert.equal(registry.leftLately("long ago"), false);
-  assert.equal(registry.leftLately("just now"), true);
-  assert.equal(registry.leftLately("exe_0"), true);
+  assert.equal(registry.leftMsAgo("long ago"), undefined);
+  assert.equal(registry.leftMsAgo("just now"), 1);
+  assert.equal(registry.leftMsAgo("exe_0"), 0);
 });
 
 Deno.test("an executor that is forgotten is not expected back", () => {
+  using _clock = new Clock();
   const registry = new ConnRegistry<object>();
   const one = conn("one"), two = conn("two");
   registry.register("exe_1", one);
@@ -244,8 +234,8 @@ Deno.test("an executor that is forgotten is not expected back", () => {
   registry.unregister("exe_2", two);
   registry.forget("exe_1");
   registry.forget("exe_3");
-  assert.equal(registry.leftLately("exe_1"), false);
-  assert.equal(registry.leftLately("exe_2"), true);
+  assert.equal(registry.leftMsAgo("exe_1"), undefined);
+  assert.equal(registry.leftMsAgo("exe_2"), 0);
 });
 
 /** Stands in for `performance.now` until it is disposed. */

@@ -11,6 +11,9 @@ import { type CapturedProcess, startExecutor } from "./codex.ts";
 import type { TurnOptions } from "./harness.ts";
 import type { Pair } from "./releases.ts";
 
+/** How long an executor may take to dial in on a machine that is busy, in milliseconds. */
+const CONNECTED_WITHIN_MS = 60_000;
+
 /** What a scenario has at hand. */
 export class Rig {
   readonly pair: Pair;
@@ -51,7 +54,12 @@ export class Rig {
       dir: this.dir,
       env: { CXG_TEST_MARK: "only the executor has this" },
     });
-    await untilConnected(this.gateway, this.exeId);
+    const { exited, output } = this.executor;
+    const ended = exited.then(({ code }) => {
+      throw new Error(`the executor ended with ${code}: ${output()}`);
+    });
+    ended.catch(() => {});
+    await Promise.race([ended, untilConnected(this.gateway, this.exeId, CONNECTED_WITHIN_MS)]);
   }
 
   /** What every turn on the executor is started with, its capability token its own. */

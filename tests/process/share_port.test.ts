@@ -1,0 +1,108 @@
+/**
+ * One gateway process takes over from another on the same port.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { forEachDatabase } from "../support/databases.ts";
+import { dialIn, greet, openBridge } from "../support/exclusive.ts";
+import { freePort } from "../support/free_port.ts";
+import { GatewayProcess } from "../support/gateway_process.ts";
+import { register } from "../support/relay.ts";
+import { until } from "../support/websocket.ts";
+
+/** How long a call may be held while the embedded database changes hands, in milliseconds. */
+const LONGEST_HOLD_MS = 5_000;
+
+forEachDatabase(
+  "a gateway takes over on the same port: no register call is refused",
+  async (store) => {
+    const variables = { CXG_PORT: String(freePort()), CXG_SHARE_PORT: "1" };
+    await using old = await GatewayProcess.start(store, variables);
+    const executor = await old.createExecutor();
+    await using machine = await dialIn(old, executor);
+
+    const embedded = store.databaseUrl === undefined;
+    await using successor = GatewayProcess.launch(store, variables);
+    // The embedded database lets the successor in only when the old one has begun to stop.
+    await (embedded ? successor.inLine() : successor.listening);
+
+    const calls = new SteadyCalls(() => register(old, executor));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    old.kill("SIGTERM");
+    assert.equal((await machine.closed).code, 1001);
+    assert.equal(await old.exited, 0);
+    await successor.listening;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const { answered, cut, longestMs } = await calls.stop();
+    assert.ok(answered >= 3, `${answered} calls were answered`);
+    // One whose request the old gateway has not read when it stops to listen is cut by the runtime.
+    assert.ok(cut <= 1, `${cut} calls were cut`);
+    assert.ok(longestMs < LONGEST_HOLD_MS, `one took ${longestMs} ms`);
+
+    await using again = await dialIn(successor, executor);
+    await using harness = await openBridge(successor, executor.exe_id);
+    await greet(harness, again);
+  },
+);
+
+forEachDatabase("one that was killed is taken over from as well", async (store) => {
+  const variables = { CXG_PORT: String(freePort()), CXG_SHARE_PORT: "1" };
+  await using old = await GatewayProcess.start(store, variables);
+  const executor = await old.createExecutor();
+  await using successor = GatewayProcess.launch(store, variables);
+  await (store.databaseUrl === undefined ? successor.inLine() : successor.listening);
+  old.kill("SIGKILL");
+  await old.exited;
+  await successor.listening;
+  await until("the successor answers", async () => {
+    await using _machine = await dialIn(successor, executor);
+    return true;
+  });
+});
+
+/** How long to wait after each call, in milliseconds: real ones come at some distance. */
+const PAUSE_MS = 20;
+
+interface Outcome {
+  answered: number;
+  /** Those whose connection was cut, which was accepted before. */
+  cut: number;
+  longestMs: number;
+}
+
+/** Makes a call again and again, one after the other, each on a connection of its own. */
+class SteadyCalls {
+  #stopping = false;
+  readonly #done: Promise<Outcome>;
+
+  /** @param call fails when it is refused */
+  constructor(call: () => Promise<unknown>) {
+    this.#done = this.#run(call);
+    // Heard by who stops it.
+    this.#done.catch(() => {});
+  }
+
+  /** @throws what a call was refused with */
+  stop(): Promise<Outcome> {
+    this.#stopping = true;
+    return this.#done;
+  }
+
+  async #run(call: () => Promise<unknown>): Promise<Outcome> {
+    const outcome = { answered: 0, cut: 0, longestMs: 0 };
+    while (!this.#stopping) {
+      const started = performance.now();
+      try {
+        await call();
+        outcome.answered++;
+      } catch (error) {
+        if (!/reset by peer|closed before/.test(`${error} ${(error as Error).cause}`)) throw error;
+        outcome.cut++;
+      }
+      outcome.longestMs = Math.max(outcome.longestMs, performance.now() - started);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+    return outcome;
+  }
+}

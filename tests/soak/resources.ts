@@ -1,0 +1,78 @@
+import { sleep } from "./signal.ts";
+import type { World } from "./world.ts";
+
+/** What the gateway's process holds. */
+export interface Resources {
+  /** In bytes. */
+  readonly residentBytes: number;
+  /** Sockets, pipes and files, but for those of the embedded database. */
+  readonly handles: number;
+  /** Files of the embedded database: it opens each when it first needs it, and keeps it open. */
+  readonly databaseFiles: number;
+  /** How many of them are open twice. */
+  readonly databaseTwice: number;
+}
+
+/** What the gateway must have none of when nobody is there. */
+const EMPTY = [
+  'cxg_executors{kind="exclusive"}',
+  'cxg_executors{kind="relay"}',
+  'cxg_executors{kind="noise"}',
+  "cxg_bridges",
+  "cxg_streams",
+  "cxg_buffered_bytes",
+  "cxg_bcrypt_waiting",
+];
+
+/** How long the gateway may take to see that everybody has gone, in milliseconds. */
+const QUIET_MS = 20_000;
+
+/** Waits until the gateway's gauges are back at 0; a breach when that takes long. */
+export async function untilQuiet(world: World): Promise<Map<string, number>> {
+  const deadline = performance.now() + QUIET_MS;
+  while (true) {
+    const samples = await world.api.scrape(world);
+    const left = EMPTY.filter((name) => samples.get(name) !== 0);
+    if (left.length === 0) return samples;
+    if (performance.now() > deadline) {
+      for (const name of left) {
+        world.breaches.note(`${name} is ${samples.get(name)} ${QUIET_MS} ms after all have gone`);
+      }
+      return samples;
+    }
+    await sleep(100);
+  }
+}
+
+/** Measures the gateway when nobody is connected: of a few looks, the one that finds the least. */
+export async function measure({ gateway, api }: World, ms = 2_000): Promise<Resources> {
+  api.hangUp();
+  let residentBytes = Infinity;
+  let files = await openFiles(gateway.pid);
+  const deadline = performance.now() + ms;
+  do {
+    await sleep(100);
+    residentBytes = Math.min(residentBytes, await gateway.residentBytes());
+    const now = await openFiles(gateway.pid);
+    if (now.handles < files.handles) files = now;
+  } while (performance.now() < deadline);
+  return { residentBytes, ...files };
+}
+
+async function openFiles(pid: number): Promise<Omit<Resources, "residentBytes">> {
+  const directory = `/proc/${pid}/fd`;
+  const database: string[] = [];
+  let handles = 0;
+  for await (const { name } of Deno.readDir(directory)) {
+    try {
+      const target = await Deno.readLink(`${directory}/${name}`);
+      if (target.includes("/pgdata/")) database.push(target);
+      else handles++;
+    } catch (error) {
+      // It was closed meanwhile.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  const databaseFiles = database.length;
+  return { handles, databaseFiles, databaseTwice: databaseFiles - new Set(database).size };
+}

@@ -1,0 +1,185 @@
+/**
+ * The gateway as a process of its own, so that it can be killed, stopped and measured.
+ *
+ * @module
+ */
+import config from "../../deno.json" with { type: "json" };
+import type { StoreOptions } from "../../src/store/store.ts";
+import { noteLog, noteSecret, noteSecretsOf } from "./evidence.ts";
+import { GatewayClient, SECRETS } from "./gateway.ts";
+import { settled, until } from "./websocket.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** How long a gateway may take to listen, in milliseconds. */
+const START_TIMEOUT_MS = 90_000;
+
+/** A gateway that runs with the permissions of `deno task start`. Disposing kills it. */
+export class GatewayProcess extends GatewayClient implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #decoder = new TextDecoder();
+  readonly #listening = Promise.withResolvers<void>();
+  #port = 0;
+  /** Everything it has logged so far. */
+  log = "";
+  /** Resolves with its exit code when it has ended. */
+  readonly exited: Promise<number>;
+
+  private constructor(child: Deno.ChildProcess) {
+    super();
+    this.#child = child;
+    // Nobody may wait for it.
+    this.#listening.promise.catch(() => {});
+    const read = Promise.all([this.#readStdout(), this.#readLog()]);
+    this.exited = child.status.then(async ({ code }) => {
+      await read;
+      noteLog(this.log);
+      this.#listening.reject(new Error(`the gateway ended with ${code}: ${this.log}`));
+      return code;
+    });
+  }
+
+  /** Starts one and waits until it listens; see {@linkcode launch}. */
+  static async start(
+    store: StoreOptions,
+    variables: Readonly<Record<string, string>> = {},
+  ): Promise<GatewayProcess> {
+    const gateway = GatewayProcess.launch(store, variables);
+    if (!await settled(gateway.listening, START_TIMEOUT_MS)) gateway.kill("SIGKILL");
+    await gateway.listening;
+    return gateway;
+  }
+
+  /**
+   * Starts one, and does not wait.
+   *
+   * @param store the database, which outlives it
+   * @param variables its CXG_* variables; the port is a free one unless they say otherwise
+   */
+  static launch(
+    store: StoreOptions,
+    variables: Readonly<Record<string, string>> = {},
+  ): GatewayProcess {
+    for (const secret of Object.values(SECRETS)) noteSecret("configured", secret);
+    noteSecretsOf(variables);
+    const child = new Deno.Command(Deno.execPath(), {
+      args: startArguments(store.dataDir || "./data"),
+      cwd: ROOT,
+      env: {
+        ...withoutGatewayVariables(Deno.env.toObject()),
+        NO_COLOR: "1",
+        CXG_PORT: "0",
+        CXG_CAPTOKEN_HMAC_SECRET: SECRETS.capToken,
+        CXG_AGENTSERVER_INTERNAL_SECRET: SECRETS.internal,
+        CXG_INTERNAL_SHARED_SECRET: SECRETS.shared,
+        ...store.databaseUrl === undefined
+          ? { CXG_DATA_DIR: store.dataDir }
+          : { CXG_DATABASE_URL: store.databaseUrl },
+        ...variables,
+      },
+      clearEnv: true,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    return new GatewayProcess(child);
+  }
+
+  /** Resolves when it listens, and rejects when it ends without. */
+  get listening(): Promise<void> {
+    return this.#listening.promise;
+  }
+
+  /** Resolves when it has started so far that it waits for the one before it to let go of its database. */
+  async inLine(): Promise<void> {
+    const waits = () => this.log.includes("waiting for the gateway that uses the data directory");
+    await until("it waits for its turn", waits, START_TIMEOUT_MS);
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Of the process that serves, and no wrapper's. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Its resident memory now, in bytes (`VmRSS` of proc(5)). */
+  async residentBytes(): Promise<number> {
+    return await this.#statusBytes("VmRSS");
+  }
+
+  /** Begins anew with {@linkcode GatewayProcess.peakResidentBytes}. */
+  async resetPeakResident(): Promise<void> {
+    await Deno.writeTextFile(`/proc/${this.pid}/clear_refs`, "5");
+  }
+
+  /** The most resident memory it had since its start or the last reset, in bytes (`VmHWM` of proc(5)). */
+  async peakResidentBytes(): Promise<number> {
+    return await this.#statusBytes("VmHWM");
+  }
+
+  /** The CPU it has used so far, user and system, in seconds (proc(5), to a hundredth). */
+  async cpuSeconds(): Promise<number> {
+    const stat = await Deno.readTextFile(`/proc/${this.pid}/stat`);
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  /** How many file descriptors it has open. */
+  async openFiles(): Promise<number> {
+    return (await Array.fromAsync(Deno.readDir(`/proc/${this.pid}/fd`))).length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      // It has ended by itself.
+    }
+    await this.exited;
+  }
+
+  async #statusBytes(name: string): Promise<number> {
+    const status = await Deno.readTextFile(`/proc/${this.pid}/status`);
+    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)![1]) * 1024;
+  }
+
+  async #readStdout(): Promise<void> {
+    let text = "";
+    for await (const part of this.#child.stdout) {
+      text += new TextDecoder().decode(part);
+      const found = /listens on http:\/\/\S+:(\d+)\n/.exec(text);
+      if (found === null || this.#port !== 0) continue;
+      this.#port = Number(found[1]);
+      this.#listening.resolve();
+    }
+  }
+
+  async #readLog(): Promise<void> {
+    for await (const part of this.#child.stderr) {
+      this.log += this.#decoder.decode(part, { stream: true });
+    }
+  }
+}
+
+/** The command of `deno task start` without the shell around it. */
+function startArguments(dataDir: string): string[] {
+  return config.tasks.start
+    .replaceAll(/\$\(deno eval '[^']*'\)/g, dataDir)
+    .replaceAll('"', "")
+    .split(" ")
+    .slice(1);
+}
+
+function withoutGatewayVariables(variables: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).filter(([name]) => !/^(CXG_|PG)/.test(name)),
+  );
+}
