@@ -1,25 +1,29 @@
-// deno-lint-ignore-file no-console
 /**
  * What the capability check and the routing add to a bridge's connect: the gateway's beside a bare
  * upgrade in the same runtime, in turn.
  *
  * @module
  */
+import { freePort } from "../tests/support/free_port.ts";
 import { mintCapabilityToken } from "../src/auth/capability_token.ts";
-import { median, percentile, report } from "./figures.ts";
-import {
-  CAPTOKEN_SECRET,
-  freePort,
-  INTERNAL_SECRET,
-  startGatewayProcess,
-} from "./gateway_process.ts";
+import { type Figure, median, percentile } from "./figures.ts";
+import { CAPTOKEN_SECRET, INTERNAL_SECRET, startGatewayProcess } from "./gateway_process.ts";
 import { open } from "./websocket.ts";
 
-const CONNECTS = 500;
 const LIMIT_MS = 1;
 
-/** Measures and prints. */
-export async function benchConnect(): Promise<void> {
+/** What was measured. */
+export interface ConnectRun {
+  /** When, in ISO 8601. */
+  readonly at: string;
+  readonly connects: number;
+  readonly figures: readonly Figure[];
+}
+
+/** Measures. */
+export async function runConnect(quick: boolean): Promise<ConnectRun> {
+  const at = new Date().toISOString();
+  const connects = quick ? 200 : 500;
   const dataDir = await Deno.makeTempDir({ prefix: "cxg-bench-" });
   const bare = await startBareServer();
   try {
@@ -27,20 +31,27 @@ export async function benchConnect(): Promise<void> {
     const bridgeUrl = await exclusiveBridge(gateway.url, gateway.wsUrl);
     const bareTimes: number[] = [];
     const bridgeTimes: number[] = [];
-    for (let i = -50; i < CONNECTS; i++) {
+    for (let i = -50; i < connects; i++) {
       const bareMs = await timeConnect(bare.url);
       const bridgeMs = await timeConnect(bridgeUrl);
       if (i < 0) continue;
       bareTimes.push(bareMs);
       bridgeTimes.push(bridgeMs);
     }
-    console.log(`\nconnect of a bridge, ${CONNECTS} in turn with a bare upgrade`);
-    report("bare upgrade, p50", median(bareTimes), "ms");
-    report("bare upgrade, p99", percentile(bareTimes, 0.99), "ms");
-    report("bridge, p50", median(bridgeTimes), "ms");
-    report("bridge, p99", percentile(bridgeTimes, 0.99), "ms");
-    const added = median(bridgeTimes) - median(bareTimes);
-    report("the capability check and the routing add, p50", added, "ms", LIMIT_MS);
+    const unit = "ms";
+    const figures = [
+      { what: "bare upgrade, p50", value: median(bareTimes), unit },
+      { what: "bare upgrade, p99", value: percentile(bareTimes, 0.99), unit },
+      { what: "bridge, p50", value: median(bridgeTimes), unit },
+      { what: "bridge, p99", value: percentile(bridgeTimes, 0.99), unit },
+      {
+        what: "the capability check and the routing add, p50",
+        value: median(bridgeTimes) - median(bareTimes),
+        unit,
+        limit: LIMIT_MS,
+      },
+    ];
+    return { at, connects, figures };
   } finally {
     bare.stop();
     await Deno.remove(dataDir, { recursive: true });

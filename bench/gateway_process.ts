@@ -4,6 +4,8 @@
  * @module
  */
 
+import { freePort } from "../tests/support/free_port.ts";
+
 /** Where a benchmark's gateway keeps its data, and how to reach it. */
 export interface GatewayProcess extends AsyncDisposable {
   readonly url: string;
@@ -60,12 +62,6 @@ export async function startGatewayProcess(
       await child.status;
     },
   };
-}
-
-/** A port that nobody listens on just now. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 async function serves(url: string): Promise<boolean> {
