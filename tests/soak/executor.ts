@@ -121,9 +121,9 @@ export class Executor {
     return await this.#open(this.#url!);
   }
 
-  /** Dials the very URL that it has dialled last. */
+  /** Dials the very URL that it has dialled last, from somewhere else. */
   async dialAgain(): Promise<Connection | number> {
-    return await this.#open(this.#dialled!);
+    return await this.#open(this.#dialled!, this.world.newAddress());
   }
 
   async #register(): Promise<void> {
@@ -146,7 +146,7 @@ export class Executor {
     this.world.count("registrations");
   }
 
-  async #open(url: string): Promise<Connection | number> {
+  async #open(url: string, from?: string): Promise<Connection | number> {
     const connection = new Connection(this);
     this.#dialled = url;
     const socket = await Socket.open(url, {
@@ -156,7 +156,7 @@ export class Executor {
       },
       onMessage: (data) => connection.receive(data),
       onClose: (closed) => connection.close(closed),
-    });
+    }, from);
     if (!(socket instanceof Socket)) {
       this.world.ledger.noteRefusal("/codex-exec/:exe_id", socket.status);
       return socket.status;

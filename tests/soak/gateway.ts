@@ -3,7 +3,8 @@ import { GatewayProcess } from "../support/gateway_process.ts";
 import { LIMITS } from "./harness_ends.ts";
 
 /**
- * Starts a gateway with limits small enough to be met.
+ * Starts a gateway with limits small enough to be met, to which everybody here is the proxy of whomever
+ * they say: else all who are refused would use up what one address has.
  *
  * @param port 0 for a free one
  */
@@ -12,5 +13,6 @@ export function startGateway(database: StoreOptions, port = 0): Promise<GatewayP
     CXG_PORT: `${port}`,
     CXG_MAX_BUFFERED: `${LIMITS.maxBuffered}`,
     CXG_MAX_FRAME: `${LIMITS.maxFrame}`,
+    CXG_TRUSTED_PROXIES: "127.0.0.1",
   });
 }

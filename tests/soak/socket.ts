@@ -43,10 +43,12 @@ export class Socket {
   /**
    * Opens one.
    *
+   * @param from the address that it comes from, as its proxy says
    * @throws when there was no answer at all
    */
-  static open(url: string, handlers: Handlers): Promise<Socket | Refusal> {
+  static open(url: string, handlers: Handlers, from?: string): Promise<Socket | Refusal> {
     const client = new Client(url, {
+      headers: from === undefined ? {} : { "x-forwarded-for": from },
       perMessageDeflate: false,
       handshakeTimeout: OPEN_TIMEOUT_MS,
       maxPayload: 0,

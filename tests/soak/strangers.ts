@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { encodeHex } from "../../src/auth/base64url.ts";
 import type { Random } from "../fuzz/random.ts";
 import { capToken } from "./api.ts";
 import type { Connection } from "./connection.ts";
@@ -12,12 +13,23 @@ import type { Phase, World } from "./world.ts";
 /** How long the end of a bridge may take to reach its harness, in milliseconds. */
 const CLOSING_MS = 1_000;
 
+/** Where one comes from who guesses registration tokens. */
+const GUESSER = "192.0.2.1";
+
 const IGNORE: Handlers = { onOpen() {}, onMessage() {}, onClose() {} };
 
 /** Tries what must be refused, until the phase is over. */
 export async function beRefused(world: World, phase: Phase): Promise<void> {
   const random = world.random("strangers");
-  const tries = [wrongToken, otherExecutor, unknownExecutor, noToken, noWebSocket, secondBridge];
+  const tries = [
+    wrongToken,
+    otherExecutor,
+    unknownExecutor,
+    guess,
+    noToken,
+    noWebSocket,
+    secondBridge,
+  ];
   while (!phase.over) {
     await random.pick(tries)(world, random);
     world.count("strangers refused");
@@ -46,18 +58,25 @@ export async function vanishInHandshake(world: World, phase: Phase): Promise<voi
 
 async function wrongToken(world: World, random: Random): Promise<void> {
   const { exeId } = random.pick(world.executors);
-  await refused(world, "/bridge/:exe_id", `/bridge/${exeId}?token=wrong`, 401);
+  await refused(world, "/bridge/:exe_id", `/bridge/${exeId}?token=wrong`, [401]);
 }
 
 async function otherExecutor(world: World, random: Random): Promise<void> {
   const { exeId } = random.pick(world.executors);
   const token = await capToken(world.gateway, `${exeId}x`, "turn_stranger");
-  await refused(world, "/bridge/:exe_id", `/bridge/${exeId}?token=${token}`, 403);
+  await refused(world, "/bridge/:exe_id", `/bridge/${exeId}?token=${token}`, [403]);
 }
 
 async function unknownExecutor(world: World): Promise<void> {
   const path = `/codex-exec/exe_${crypto.randomUUID()}?token=${"0".repeat(64)}`;
-  await refused(world, "/codex-exec/:exe_id", path, 401);
+  await refused(world, "/codex-exec/:exe_id", path, [401], world.newAddress());
+}
+
+/** From one address, for whichever executor: after a hundred in a minute no guess is looked at. */
+async function guess(world: World, random: Random): Promise<void> {
+  const { exeId } = random.pick(world.executors);
+  const path = `/codex-exec/${exeId}?token=${encodeHex(random.bytes(32))}`;
+  await refused(world, "/codex-exec/:exe_id", path, [401, 429], GUESSER);
 }
 
 async function noToken(world: World, random: Random): Promise<void> {
@@ -65,7 +84,7 @@ async function noToken(world: World, random: Random): Promise<void> {
     world,
     "/codex-exec/:exe_id",
     `/codex-exec/${random.pick(world.executors).exeId}`,
-    400,
+    [400],
   );
 }
 
@@ -116,14 +135,21 @@ function holderOf(connection: Connection | undefined) {
   );
 }
 
-async function refused(world: World, route: string, path: string, status: number): Promise<void> {
-  const answer = await Socket.open(world.gateway.wsUrl + path, IGNORE);
+async function refused(
+  world: World,
+  route: string,
+  path: string,
+  statuses: readonly number[],
+  from?: string,
+): Promise<void> {
+  const answer = await Socket.open(world.gateway.wsUrl + path, IGNORE, from);
+  const expected = statuses.join(" or ");
   if (answer instanceof Socket) {
-    world.breaches.note(`${route} was opened instead of refused with ${status}`);
+    world.breaches.note(`${route} was opened instead of refused with ${expected}`);
     return answer.vanish();
   }
   world.ledger.noteRefusal(route, answer.status);
-  if (answer.status !== status) {
-    world.breaches.note(`${route} was refused with ${answer.status} instead of ${status}`);
+  if (!statuses.includes(answer.status)) {
+    world.breaches.note(`${route} was refused with ${answer.status} instead of ${expected}`);
   }
 }

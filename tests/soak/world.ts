@@ -27,6 +27,7 @@ export class World {
   #executors = new Map<string, Executor>();
   #list: readonly Executor[] = [];
   #actors = 0;
+  #addresses = 0;
 
   constructor(seed: number, gateway: GatewayProcess, api: Api) {
     this.seed = seed;
@@ -52,6 +53,12 @@ export class World {
   /** A generator of the run's seed, another for each actor. */
   random(actor: string): Random {
     return new Random(this.seed, actor, ++this.#actors);
+  }
+
+  /** An address that nobody has come from yet. */
+  newAddress(): string {
+    const number = ++this.#addresses;
+    return `10.${number >> 16 & 255}.${number >> 8 & 255}.${number & 255}`;
   }
 
   /** The most executors and bridges that the gateway said it had at once. */
