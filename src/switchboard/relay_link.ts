@@ -26,6 +26,12 @@ import type { Traffic } from "./traffic.ts";
 const BRIDGE_CLOSED = "bridge closed";
 const UNKNOWN_STREAM = "no bridge holds this stream";
 
+/**
+ * For how long an executor that was told that a stream is over is not told again, in milliseconds: what it
+ * had sent before it read so may be thousands of frames.
+ */
+const TOLD_MS = 100;
+
 interface Bridge {
   readonly turnId: string;
   readonly harness: PeerSocket;
@@ -73,6 +79,9 @@ export class RelayLink implements ExecutorLink {
   /** Plaintext relay executors have no handshake. */
   readonly #gate: HandshakeGate | undefined;
   #left = false;
+  /** The stream that the executor was last told to be over, and when. */
+  #toldStream = "";
+  #toldAt = 0;
 
   /**
    * @param executor the executor's websocket, open
@@ -142,7 +151,7 @@ export class RelayLink implements ExecutorLink {
     if (bridge === undefined) {
       this.drops.count("unknown_stream");
       // A Reset needs no answer: that stream is over on both sides.
-      if (frame.body !== Body.reset) this.#resetExecutor(frame.streamId, UNKNOWN_STREAM);
+      if (frame.body !== Body.reset) this.#answerUnknown(frame.streamId);
       return;
     }
     if (this.#isTooLargeForNoise(data)) return this.#endBridge(bridge, NOISE_FRAME_TOO_LARGE);
@@ -245,7 +254,19 @@ export class RelayLink implements ExecutorLink {
     return this.kind === "noise" ? NEEDS_NOISE_HARNESS : NEEDS_RELAY_HARNESS;
   }
 
+  /** Tells the executor that no bridge holds a stream; one that does not read what it is told is closed. */
+  #answerUnknown(streamId: string): void {
+    const told = streamId === this.#toldStream && performance.now() - this.#toldAt < TOLD_MS;
+    if (told) return;
+    if (this.#executor.bufferedAmount > this.#limits.maxBufferedBytes) {
+      return this.close(TOO_SLOW, EXECUTOR_TOO_SLOW);
+    }
+    this.#resetExecutor(streamId, UNKNOWN_STREAM);
+  }
+
   #resetExecutor(streamId: string, reason: string): void {
+    this.#toldStream = streamId;
+    this.#toldAt = performance.now();
     this.#executor.send(resetFrame(streamId, reason));
   }
 

@@ -64,7 +64,7 @@ switchboardTest(
     assert.deepEqual([reset.streamId, resetReason(reset)], ["stream-stuck", "reading too slowly"]);
     await until("the other bridge works", async () => {
       other.send(frame("stream-other", "data"));
-      // Frames that were already on their way are each answered with a Reset.
+      // Frames that were already on their way may be answered with a Reset.
       const next = parseFrame(await machine.next());
       return next.streamId === "stream-other";
     });
@@ -95,6 +95,28 @@ switchboardTest("an executor that does not read is closed, and may dial again", 
   await using again = await openRelayBridge(gateway, exe_id);
   await claim(again, machine, "stream-1");
 }, SMALL);
+
+switchboardTest(
+  "an executor that sends to streams of nobody and does not read the answers is closed",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    const { exe_id } = executor;
+    const ticket = new URL((await register(gateway, executor)).url).searchParams.get("token")!;
+    using stuck = await RawSocket.open(gateway.port, `/codex-exec/${exe_id}`, ticket);
+    await untilConnected(gateway, exe_id);
+    stuck.stopReading();
+    const isConnected = async () => await gateway.metric('cxg_executors{kind="relay"}') === 1;
+    for (let sent = 0; sent < 400_000 && await isConnected(); sent += 2_000) {
+      for (let n = sent; n < sent + 2_000; n++) {
+        stuck.sendMessage(frame(`stream-${n}`.padEnd(128, "-"), "data", new Uint8Array(1)));
+      }
+    }
+    assert.equal(await isConnected(), false);
+    stuck.resumeReading();
+    assert.deepEqual(await stuck.readClose(), { code: 1013, reason: "reading too slowly" });
+  },
+  SMALL,
+);
 
 switchboardTest("a relay frame over the limit closes who sent it with 1009", async (gateway) => {
   const executor = await gateway.createExecutor();

@@ -130,6 +130,27 @@ switchboardTest(
 );
 
 switchboardTest(
+  "an executor that goes on sending on a stream that is over is not told so with each frame",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await dialInAsRelay(gateway, executor);
+    const started = performance.now();
+    for (let i = 0; i < 1_000; i++) {
+      machine.send(frame("stream-ghost", "data", new Uint8Array([1])));
+    }
+    machine.send(frame("stream-last", "data", new Uint8Array([1])));
+    let told = 0;
+    while (parseFrame(await machine.next()).streamId === "stream-ghost") told++;
+    const most = 1 + (performance.now() - started) / 100;
+    assert.ok(told >= 1 && told <= most, `it was told ${told} times`);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    machine.send(frame("stream-last", "data", new Uint8Array([1])));
+    assert.equal(parseFrame(await machine.next()).streamId, "stream-last");
+    assert.equal(await gateway.metric('cxg_dropped_frames_total{reason="unknown_stream"}'), 1_002);
+  },
+);
+
+switchboardTest(
   "the end of a bridge resets the streams it held, but not those already reset",
   async (gateway) => {
     const executor = await gateway.createExecutor();

@@ -93,6 +93,12 @@ export class SlowReader implements AsyncDisposable {
     return Math.max(...sent.map(({ seconds }) => seconds));
   }
 
+  /** How fast all of them together have sent. */
+  async bytesPerSecond(): Promise<number> {
+    const sent = await Promise.all(this.pushers.map((pusher) => pusher.event("sent")));
+    return sent.reduce((sum, { bytes, seconds }) => sum + bytes / seconds, 0);
+  }
+
   /** Checks what each side was told, and that nothing is left when the one that was stuck has read. */
   async assertClosed(): Promise<void> {
     if (this.role === "executor") {
