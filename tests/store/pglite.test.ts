@@ -8,8 +8,7 @@ import {
 import { openPglite } from "../../src/store/pglite.ts";
 import { Store } from "../../src/store/store.ts";
 import { databases } from "../support/databases.ts";
-import { TextLineStream } from "./lines.ts";
-import { exists, makeDataDir } from "../support/files.ts";
+import { names, startStore, until, withDirectory } from "./started_store.ts";
 
 const embedded = databases.find(({ name }) => name === "embedded") ?? assert.fail();
 
@@ -33,26 +32,6 @@ Deno.test("an answered write survives kill -9, and the directory is locked until
   } finally {
     await dispose();
   }
-});
-
-Deno.test("killed while it is made, the database is made anew", async () => {
-  await withDirectory(async (dataDir) => {
-    // At the first sign of it, and when it has begun to look like a database.
-    for (const sign of ["pgdata.new", "pgdata.new/PG_VERSION"]) {
-      await using store = startStore(dataDir);
-      await until(() => exists(`${dataDir}/${sign}`));
-      await store.kill();
-      assert.equal(await exists(`${dataDir}/pgdata`), false, "it was finished before the kill");
-    }
-    const store = await Store.open({ dataDir });
-    await store.ping();
-    await store.close();
-    assert.deepEqual(await names(dataDir), ["lock", "pgdata"]);
-    for (const path of ["", "/lock", "/pgdata"]) {
-      const { mode } = await Deno.stat(`${dataDir}${path}`);
-      assert.equal((mode ?? 0) & 0o077, 0, `${path} is open to others`);
-    }
-  });
 });
 
 Deno.test("a second store in the same process is refused too, until the first is closed", async () => {
@@ -179,80 +158,4 @@ async function rejectsNaming(directory: string): Promise<void> {
     assert.ok(error.message.includes(directory));
     return true;
   });
-}
-
-/** A process that has the store open, with no more permissions than the store is promised to need. */
-function startStore(dataDir: string, { worker = true } = {}) {
-  const root = new URL("../../", import.meta.url).pathname;
-  const read = worker ? `${dataDir},${root}src/store/pglite_worker.ts` : dataDir;
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-prompt",
-      "--no-lock",
-      `--config=${root}deno.json`,
-      `--allow-read=${read}`,
-      `--allow-write=${dataDir}`,
-      new URL("store_process.ts", import.meta.url).pathname,
-      dataDir,
-    ],
-    env: { NO_COLOR: "1" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const input = process.stdin.getWriter();
-  const output = process.stdout.pipeThrough(new TextLineStream()).getReader();
-  const errors = new Response(process.stderr).text();
-  const kill = async () => {
-    try {
-      process.kill("SIGKILL");
-    } catch (error) {
-      // It had ended by itself.
-      if (!(error instanceof TypeError)) throw error;
-    }
-    await process.status;
-  };
-  return {
-    kill,
-    async say(line: string) {
-      await input.write(new TextEncoder().encode(`${line}\n`));
-    },
-    async expect(line: string) {
-      const { value } = await output.read();
-      if (value === undefined) assert.fail(await errors);
-      assert.equal(value, line);
-    },
-    /** What it printed when it failed, having said nothing. */
-    async failure() {
-      assert.notEqual((await process.status).code, 0);
-      return await errors;
-    },
-    async [Symbol.asyncDispose]() {
-      await kill();
-      await Promise.all([input.abort().catch(() => {}), output.cancel(), errors]);
-    },
-  };
-}
-
-async function withDirectory(test: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await makeDataDir();
-  try {
-    await test(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
-async function names(directory: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
-}
-
-/** Waits for `condition`, for as long as the test may take. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while (!await condition()) {
-    if (Date.now() > deadline) assert.fail("waited in vain");
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
