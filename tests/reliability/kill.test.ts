@@ -68,10 +68,10 @@ for (const database of databases) {
         const { serving } = kills;
         assert.ok(known.executors.size >= serving, `only ${known.executors.size} were made`);
         await report(
-          `kill -9, ${name}: ${kills.serving} kills while it served, ${kills.starting} while it ` +
-            `started, ${kills["making its database"]} while it made its database; lost of ` +
-            `${known.executors.size} executors and ${known.bindings.size} bindings answered 201`,
-          "0",
+          `kill -9, ${name}: executors and bindings lost that were answered 201`,
+          `0 of ${known.executors.size} and ${known.bindings.size}; ${kills.serving} kills while it ` +
+            `served, ${kills.starting} while it started, ${kills["making its database"]} while it ` +
+            "made its database",
         );
       } finally {
         await dispose();
