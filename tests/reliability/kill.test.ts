@@ -70,7 +70,9 @@ for (const database of databases) {
         await report(
           `kill -9, ${name}: executors and bindings lost that were answered 201`,
           `0 of ${known.executors.size} and ${known.bindings.size}; ${kills.serving} kills while it ` +
-            `served, ${kills.starting} while it started, ${kills["making its database"]} while it ` +
+            `served, ${kills.starting} while it started, ${
+              kills["making its database"]
+            } while it ` +
             "made its database",
         );
       } finally {
