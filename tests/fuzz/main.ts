@@ -5,6 +5,7 @@
  * @module
  */
 // deno-lint-ignore-file no-console -- this program speaks on the console
+import { runProgram } from "../support/command_line.ts";
 import { Bodies } from "./bodies.ts";
 import { Frames } from "./frames.ts";
 import { Http } from "./http.ts";
@@ -18,20 +19,11 @@ import { TicketTarget } from "./tickets.ts";
 import { Tokens } from "./tokens.ts";
 import { details } from "./uncaught.ts";
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  Deno.exit(await runProgram(Deno.args, { readOptions, usage: USAGE, run: main }));
+}
 
-async function main(args: string[]): Promise<number> {
-  let options: Options | "help";
-  try {
-    options = readOptions(args);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
-    return 2;
-  }
-  if (options === "help") {
-    console.log(USAGE);
-    return 0;
-  }
+async function main(options: Options): Promise<number> {
   console.log(`seed ${options.seed}, ${options.inputs} inputs`);
   return await run(options);
 }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { openBridge, untilConnected } from "../support/exclusive.ts";
+import { dialIn, openBridge, untilConnected } from "../support/exclusive.ts";
 import type { GatewayProcess } from "../support/gateway_process.ts";
-import { dialIn } from "../support/exclusive.ts";
 import {
   dialInAsRelay,
   frame,

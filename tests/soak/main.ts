@@ -7,6 +7,7 @@
 // deno-lint-ignore-file no-console -- this program speaks on the console
 import type { StoreOptions } from "../../src/store/store.ts";
 import { Random } from "../fuzz/random.ts";
+import { runProgram } from "../support/command_line.ts";
 import { createDatabase } from "../support/databases.ts";
 import { Totals } from "./accounts.ts";
 import { Api } from "./api.ts";
@@ -33,20 +34,11 @@ const CYCLES = 5;
 /** A slow machine goes on for longer: without cycles after the warm-up, which is two, nothing can be compared. */
 const FEWEST_CYCLES = 4;
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  Deno.exit(await runProgram(Deno.args, { readOptions, usage: USAGE, run: main }));
+}
 
-async function main(args: string[]): Promise<number> {
-  let options: Options | "help";
-  try {
-    options = readOptions(args);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
-    return 2;
-  }
-  if (options === "help") {
-    console.log(USAGE);
-    return 0;
-  }
+async function main(options: Options): Promise<number> {
   console.log(`seed ${options.seed}, ${options.minutes} minutes of load`);
   const database = await createDatabase(options.postgres);
   try {
