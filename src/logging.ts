@@ -1,5 +1,6 @@
 /**
- * Structured logs on standard error: text on a terminal, else one JSON object a line.
+ * Structured logs on standard error: text on a terminal, else one JSON object a line. Lines wait in a
+ * queue, so that a reader that stops reading stops nothing but its log.
  *
  * @module
  */
@@ -9,12 +10,26 @@ import {
   getJsonLinesFormatter,
   getLogger,
   type Logger,
+  type LogRecord,
   type TextFormatter,
 } from "@logtape/logtape";
 import type { LogLevel } from "./config.ts";
+import { LogQueue } from "./log_queue.ts";
 
 /** The gateway's logger. Nothing is written before {@linkcode configureLogging}. */
 export const log: Logger = getLogger("cxg");
+
+let queue: LogQueue | undefined;
+
+/** How many lines were dropped since the process began, because nobody read those before them. */
+export function droppedLogLines(): number {
+  return queue?.dropped ?? 0;
+}
+
+/** Resolves when every line that was logged is written: never, when nobody reads them. */
+export async function logsWritten(): Promise<void> {
+  await queue?.drained();
+}
 
 /**
  * Starts logging.
@@ -24,14 +39,11 @@ export const log: Logger = getLogger("cxg");
  */
 export function configureLogging(level: LogLevel, terminal = Deno.stderr.isTerminal()): void {
   const format = terminal ? textFormatter() : getJsonLinesFormatter({ properties: "flatten" });
-  const encoder = new TextEncoder();
+  const dropLine = (dropped: number) => format(dropRecord(dropped));
+  const lines = queue = new LogQueue(Deno.stderr, dropLine);
   configureSync({
     reset: true,
-    sinks: {
-      stderr: (record) => {
-        writeAll(encoder.encode(format(record)));
-      },
-    },
+    sinks: { stderr: (record) => lines.push(format(record)) },
     loggers: [
       { category: "cxg", sinks: ["stderr"], lowestLevel: level === "warn" ? "warning" : level },
       { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
@@ -55,12 +67,15 @@ function fieldText(value: unknown): string {
   return typeof value === "string" && /^[!-~]+$/.test(value) ? value : JSON.stringify(value);
 }
 
-function writeAll(bytes: Uint8Array): void {
-  try {
-    for (let written = 0; written < bytes.length;) {
-      written += Deno.stderr.writeSync(bytes.subarray(written));
-    }
-  } catch {
-    // Whoever read the log has gone; the gateway must not go with it.
-  }
+/** What is said where lines are missing. */
+function dropRecord(dropped: number): LogRecord {
+  const message = "log lines were dropped: their reader did not keep up";
+  return {
+    category: ["cxg"],
+    level: "warning",
+    message: [message],
+    rawMessage: message,
+    timestamp: Date.now(),
+    properties: { dropped },
+  };
 }

@@ -8,11 +8,14 @@ import { httpUrl } from "./cli/gateway.ts";
 import { programName } from "./cli/program_name.ts";
 import { type Config, ConfigError, DEFAULT_DATA_DIR, loadConfigFromEnv } from "./config.ts";
 import { writeGatewayFile } from "./gateway_file.ts";
-import { configureLogging, log } from "./logging.ts";
+import { configureLogging, log, logsWritten } from "./logging.ts";
 import { ListenError, Server } from "./server.ts";
 import { DatabaseUnavailableError, DataDirectoryError } from "./store/database.ts";
 import { within } from "./within.ts";
 import { DatabaseTooNewError, MigrationFailedError } from "./store/migrate.ts";
+
+/** How long the last log lines have to reach their reader, in milliseconds. */
+const LAST_LINES_MS = 1_000;
 
 /** How long stopping may take in all, in milliseconds. */
 const STOP_TIMEOUT_MS = 9_500;
@@ -30,11 +33,19 @@ const EXPECTED = [
 ];
 
 /**
- * Serves until SIGTERM or SIGINT.
+ * Serves until SIGTERM, SIGINT or SIGHUP.
  *
  * @returns the exit code
  */
 export async function serve(): Promise<number> {
+  try {
+    return await run();
+  } finally {
+    await within(LAST_LINES_MS, logsWritten());
+  }
+}
+
+async function run(): Promise<number> {
   let config: Config;
   let server: Server;
   try {
@@ -91,11 +102,14 @@ function nextCommand({ dataDir, databaseUrl }: Config): string {
   return `CXG_DATA_DIR=${shellWord(dataDir)} ${programName()}`;
 }
 
-/** Resolves at the first SIGTERM or SIGINT; another one, by a person who cannot wait, ends it at once. */
+/**
+ * Resolves at the first signal to stop; another one, by a person who cannot wait, ends it at once. SIGHUP is
+ * what a terminal sends when it is closed, and by default it would end the process where it stands.
+ */
 function stopSignal(): Promise<void> {
   let firstAt: number | undefined;
   return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
       Deno.addSignalListener(signal, () => {
         firstAt ??= performance.now();
         if (performance.now() - firstAt > SAME_SIGNAL_MS) Deno.exit(130);

@@ -32,5 +32,10 @@ export function shellWord(word: string): string {
 
 function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = encoder.encode(text);
-  for (let written = 0; written < bytes.length;) written += to.writeSync(bytes.subarray(written));
+  try {
+    for (let written = 0; written < bytes.length;) written += to.writeSync(bytes.subarray(written));
+  } catch (error) {
+    // Whoever read it has gone, as `head` does: there is nobody to complain to.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
 }

@@ -1,4 +1,5 @@
 import type { ExecutorKind } from "../model.ts";
+import { droppedLogLines } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { CONTENT_TYPE, type Family, renderFamilies } from "./prometheus.ts";
 
@@ -72,6 +73,12 @@ function families(services: Services): Family[] {
       help: "Requests refused, by route and status.",
       type: "counter",
       samples: refusals.samples(),
+    },
+    {
+      name: "cxg_log_lines_dropped_total",
+      help: "Log lines dropped, because their reader did not keep up.",
+      type: "counter",
+      samples: one(droppedLogLines()),
     },
     {
       name: "cxg_bcrypt_waiting",

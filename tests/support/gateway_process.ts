@@ -20,6 +20,8 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
   readonly #decoder = new TextDecoder();
   readonly #listening = Promise.withResolvers<void>();
   #port = 0;
+  /** Settled while its log is read. */
+  #reading: PromiseWithResolvers<void> | undefined;
   /** Everything it has logged so far. */
   log = "";
   /** Resolves with its exit code when it has ended. */
@@ -105,6 +107,17 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
     return this.#child.pid;
   }
 
+  /** Reads its log no more, as a log shipper does that has stalled. */
+  stopReadingLog(): void {
+    this.#reading ??= Promise.withResolvers();
+  }
+
+  /** Reads its log on. */
+  readLogOn(): void {
+    this.#reading?.resolve();
+    this.#reading = undefined;
+  }
+
   kill(signal: Deno.Signal): void {
     this.#child.kill(signal);
   }
@@ -137,6 +150,7 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.readLogOn();
     try {
       this.kill("SIGKILL");
     } catch (error) {
@@ -165,6 +179,7 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
   async #readLog(): Promise<void> {
     for await (const part of this.#child.stderr) {
       this.log += this.#decoder.decode(part, { stream: true });
+      await this.#reading?.promise;
     }
   }
 }
