@@ -68,6 +68,25 @@ export const EXECUTOR_TOO_SLOW: Ending = { code: 1013, reason: "the executor rea
 /** To a peer that took and sent nothing while something waited for it: it was taken for dead. */
 export const NO_ANSWER: Ending = { code: 1001, reason: "no answer" };
 
+/** To a harness whose first frame could not be read. */
+export const FIRST_FRAME_INVALID: Ending = {
+  code: 1002,
+  reason: "first frame is no valid Resume or Handshake",
+};
+
+/** To a harness whose first frame claims no stream: nothing that it sends could go anywhere. */
+export const FIRST_FRAME_CLAIMS_NOTHING: Ending = {
+  code: 1002,
+  reason: "first frame is neither a Resume nor a Handshake, and claims no stream",
+};
+
+/** To a harness that began with a Handshake: the executor, codex 0.131 to 0.140, has no Noise to answer it. */
+export const HANDSHAKE_WITHOUT_NOISE: Ending = {
+  code: 1002,
+  reason:
+    "first frame is a Handshake, but this executor speaks no Noise; it needs codex 0.131 to 0.140",
+};
+
 /** To a harness that sent text: the executor speaks relay frames. */
 export const NEEDS_RELAY_HARNESS: Ending = {
   code: 1003,

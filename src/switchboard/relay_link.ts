@@ -1,11 +1,14 @@
 import type { ExecutorKind } from "../model.ts";
-import { Drops } from "./drops.ts";
+import { type DropReason, Drops } from "./drops.ts";
 import {
   type Ending,
   EXECUTOR_FRAME_TOO_LARGE,
   EXECUTOR_GONE,
   EXECUTOR_TOO_SLOW,
+  FIRST_FRAME_CLAIMS_NOTHING,
+  FIRST_FRAME_INVALID,
   FRAME_TOO_LARGE,
+  HANDSHAKE_WITHOUT_NOISE,
   NEEDS_NOISE_HARNESS,
   NEEDS_RELAY_HARNESS,
   NOISE_FRAME_TOO_LARGE,
@@ -38,6 +41,8 @@ interface Bridge {
   readonly onEnd: () => void;
   /** The streams it has claimed and that were not reset. */
   readonly streams: Set<string>;
+  /** Whether it has ever claimed one: what cannot be routed is then dropped, and before that ends it. */
+  begun: boolean;
   ended: boolean;
 }
 
@@ -52,7 +57,8 @@ export interface RelayLimits extends LinkLimits {
 
 /**
  * An executor whose socket carries many streams, one for each harness connection. A bridge claims a
- * stream with a Resume and may use only what it has claimed; frames go on as the bytes that came.
+ * stream with its first frame on it, a Resume or (on a Noise executor; codex after 0.171) a Handshake, and
+ * may use only what it has claimed; frames go on as the bytes that came.
  *
  * The link owns the end of its bridges, whichever side brings it about:
  *
@@ -62,7 +68,8 @@ export interface RelayLimits extends LinkLimits {
  * - The executor reads too slowly: it is closed, and dials again.
  * - The executor goes, is replaced or removed, or the gateway stops: its harnesses are closed.
  *
- * A frame that cannot be routed is dropped and counted; the other streams do not notice.
+ * A frame that cannot be routed is dropped and counted; the other streams do not notice. When it is a
+ * bridge's first, its harness would wait for an answer for ever: it is closed, and reads why.
  */
 export class RelayLink implements ExecutorLink {
   readonly exeId: string;
@@ -124,7 +131,14 @@ export class RelayLink implements ExecutorLink {
   }
 
   join(turnId: string, harness: PeerSocket, onEnd: () => void): EndBridge {
-    const bridge: Bridge = { turnId, harness, onEnd, streams: new Set(), ended: false };
+    const bridge: Bridge = {
+      turnId,
+      harness,
+      onEnd,
+      streams: new Set(),
+      begun: false,
+      ended: false,
+    };
     this.#bridges.add(bridge);
     harness.onmessage = (data) => {
       if (!bridge.ended) this.#fromHarness(bridge, data);
@@ -168,7 +182,7 @@ export class RelayLink implements ExecutorLink {
     if (typeof data === "string") {
       this.drops.count("text_frame");
       // A harness that begins with text will never do anything else: tell it what is needed here.
-      if (bridge.streams.size === 0) this.#endBridge(bridge, this.#needed());
+      if (!bridge.begun) this.#endBridge(bridge, this.#needed());
       return;
     }
     if (data.byteLength > this.#limits.maxFrameBytes) {
@@ -179,10 +193,15 @@ export class RelayLink implements ExecutorLink {
       return this.close(TOO_SLOW, EXECUTOR_TOO_SLOW);
     }
     const frame = readFrame(new Uint8Array(data));
-    if (typeof frame === "string") return this.drops.count(frame);
+    if (typeof frame === "string") return this.#drop(bridge, frame, FIRST_FRAME_INVALID);
     const { streamId, body } = frame;
     if (!bridge.streams.has(streamId)) {
-      if (body !== Body.resume) return this.drops.count("unclaimed_stream");
+      if (body === Body.handshake && this.#gate === undefined) {
+        return this.#drop(bridge, "unclaimed_stream", HANDSHAKE_WITHOUT_NOISE);
+      }
+      if (body !== Body.resume && body !== Body.handshake) {
+        return this.#drop(bridge, "unclaimed_stream", FIRST_FRAME_CLAIMS_NOTHING);
+      }
       if (!this.#claim(bridge, streamId)) return;
     }
     if (this.#gate !== undefined) {
@@ -193,6 +212,12 @@ export class RelayLink implements ExecutorLink {
     }
     this.#sendToExecutor(data);
     if (body === Body.reset) this.#release(bridge, streamId);
+  }
+
+  /** Drops a harness's frame; one that has claimed nothing yet is closed too. */
+  #drop(bridge: Bridge, reason: DropReason, ifFirst: Ending): void {
+    this.drops.count(reason);
+    if (!bridge.begun) this.#endBridge(bridge, ifFirst);
   }
 
   #handshake(gate: HandshakeGate, bridge: Bridge, streamId: string, data: ArrayBuffer): void {
@@ -241,6 +266,7 @@ export class RelayLink implements ExecutorLink {
     }
     this.#streams.set(streamId, bridge);
     bridge.streams.add(streamId);
+    bridge.begun = true;
     return true;
   }
 

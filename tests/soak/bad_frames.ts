@@ -26,6 +26,9 @@ const UNCLAIMED: BadFrame = {
   message: frame("soak-unclaimed", "data", new Uint8Array(100)),
 };
 
+const INVALID = "first frame is no valid Resume or Handshake";
+const CLAIMS_NOTHING = "first frame is neither a Resume nor a Handshake, and claims no stream";
+
 /** One that an executor may send. */
 export function badFromExecutor(random: Random): BadFrame {
   return random.pick(BAD);
@@ -34,6 +37,13 @@ export function badFromExecutor(random: Random): BadFrame {
 /** One that a harness may send. */
 export function badFromHarness(random: Random): BadFrame {
   return random.pick([...BAD, UNCLAIMED]);
+}
+
+/** What a harness is closed for when it begins with it, and the close reason that it reads. */
+export function badFirstFrame(random: Random): BadFrame & { readonly closedFor: string } {
+  const bad = badFromHarness(random);
+  if (typeof bad.message === "string") return { ...UNCLAIMED, closedFor: CLAIMS_NOTHING };
+  return { ...bad, closedFor: bad === UNCLAIMED ? CLAIMS_NOTHING : INVALID };
 }
 
 /** Bytes that are no websocket frame: reserved opcodes, reserved bits, a control frame in parts. */

@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import type { Random } from "../fuzz/random.ts";
 import { capToken } from "./api.ts";
-import { noFrame } from "./bad_frames.ts";
+import { badFirstFrame, noFrame } from "./bad_frames.ts";
 import type { Kind } from "./executor.ts";
 import type { Harness } from "./harness.ts";
 import { sleep } from "./signal.ts";
@@ -54,6 +54,7 @@ const PLANS: readonly Plan[] = [
   { name: "reads too slowly", weight: 1.5, kinds: ["text", ...STREAMED], run: readTooSlowly },
   { name: "has an executor that reads too slowly", weight: 0.7, run: floodExecutor },
   { name: "sends text to a relay executor", weight: 2, kinds: STREAMED, run: misfit },
+  { name: "begins with a bad frame", weight: 2, kinds: STREAMED, run: beginBadly },
 ];
 
 /** Goes through one of the plans, on a bridge that was just opened. */
@@ -203,6 +204,14 @@ async function misfit(harness: Harness): Promise<void> {
     : "0.131 to 0.140, with role=harness in its URL";
   harness.expect({ code: 1003, reason: `this executor needs a harness of codex ${release}` });
   if (socket!.send('{"jsonrpc":"2.0"}')) book.bad.add("text_frame");
+  await harness.untilEnded();
+}
+
+async function beginBadly(harness: Harness): Promise<void> {
+  const { random, socket, book } = harness;
+  const { message, reason, closedFor } = badFirstFrame(random);
+  harness.expect({ code: 1002, reason: closedFor });
+  if (socket!.send(message)) book.bad.add(reason);
   await harness.untilEnded();
 }
 

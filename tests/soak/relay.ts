@@ -70,9 +70,11 @@ function serveStream(
   connection.exe.arrived(book, size);
   if (stream.resetBy !== undefined) throw new Error(`got ${body} of ${streamId}, which was reset`);
   if (!stream.claimed) {
-    if (body !== "resume") throw new Error(`the first frame of ${streamId} is ${body}`);
+    const claims = body === "resume" || (body === "handshake" && book.exe.kind === "noise");
+    if (!claims) throw new Error(`the first frame of ${streamId} is ${body}`);
     stream.claimed = true;
     connection.openStreams++;
+    if (body === "handshake") answerHandshake(connection, stream, payload[0] === BAD_HANDSHAKE);
   } else if (body === "handshake") {
     answerHandshake(connection, stream, payload[0] === BAD_HANDSHAKE);
   } else if (body === "reset") {

@@ -178,7 +178,8 @@ export function withField1(bytes: Uint8Array): Uint8Array {
   return new Uint8Array([0x0a, ...varint(bytes.length), ...bytes]);
 }
 
-function varint(value: number): number[] {
+/** A protobuf varint. */
+export function varint(value: number): number[] {
   const bytes = [];
   while (value > 0x7f) {
     bytes.push(value % 0x80 + 0x80);

@@ -68,6 +68,29 @@ Deno.test("a frame is read the same whether it is written as codex writes it or 
   }
 });
 
+Deno.test("acks of any size and spelling are stepped over", () => {
+  const spellings = [
+    [0],
+    [0x7f],
+    [0xff, 0x01],
+    [0xff, 0xff, 0xff, 0xff, 0x0f],
+    // Longer than a uint32 needs: protobuf allows ten bytes.
+    [0x80, 0x80, 0x80, 0x80, 0x80, 0x00],
+    [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+  ];
+  const head = 2 + 2 + ID.length;
+  for (const [name, field] of Object.entries(FIELDS)) {
+    const whole = frame(ID, name as keyof typeof FIELDS, new Uint8Array(300));
+    for (const ack of spellings) {
+      for (const bits of spellings) {
+        const acks = [3 << 3, ...ack, 4 << 3, ...bits];
+        const bytes = [...whole.subarray(0, head), ...acks, ...whole.subarray(head)];
+        assert.deepEqual(readFrame(new Uint8Array(bytes)), { streamId: ID, body: field });
+      }
+    }
+  }
+});
+
 /** A frame as codex writes it, with acks or without; of every four, three with a byte changed. */
 function spoilt(i: number): Uint8Array {
   const streamId = i % 3 === 0 ? ID : ID.slice(i % ID.length);
