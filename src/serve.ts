@@ -67,8 +67,8 @@ async function run(): Promise<number> {
   announce(config, server, url);
   await stopSignal();
   log.info("stopping");
-  await within(STOP_TIMEOUT_MS, server.shutdown());
-  log.info("stopped");
+  if (await within(STOP_TIMEOUT_MS, server.shutdown())) log.info("stopped");
+  else log.warn("stopped before all was in order: it took too long", { ms: STOP_TIMEOUT_MS });
   return 0;
 }
 

@@ -94,16 +94,17 @@ Deno.test("processes that make them at the same time end with the same", () =>
     }
   }));
 
+// What no file's name can hold, so that the path in the error cannot seem to tell it.
 for (
   const [what, content] of [
     ["empty", ""],
-    ["cut short", '{"captoken_hmac_secret": "abc", "agentserver_int'],
+    ["cut short", '{"captoken_hmac_secret": "ab/c+d", "agentserver_int'],
     ["an object without them", "{}"],
     ["null", "null"],
     ["an array", "[]"],
-    ["without the second", '{"captoken_hmac_secret": "abc"}'],
-    ["with an empty one", '{"captoken_hmac_secret": "", "agentserver_internal_secret": "abc"}'],
-    ["with a number", '{"captoken_hmac_secret": "abc", "agentserver_internal_secret": 1}'],
+    ["without the second", '{"captoken_hmac_secret": "ab/c+d"}'],
+    ["with an empty one", '{"captoken_hmac_secret": "", "agentserver_internal_secret": "ab/c+d"}'],
+    ["with a number", '{"captoken_hmac_secret": "ab/c+d", "agentserver_internal_secret": 1}'],
   ] as const
 ) {
   Deno.test(`a secrets file that is ${what} is an error that names it, and is left as it is`, () =>
@@ -114,7 +115,7 @@ for (
         assert.throws(() => load(dir), (error) => {
           assert(error instanceof DataDirectoryError);
           assert(error.message.includes(file), error.message);
-          assert(!error.message.includes("abc"), "and does not tell what is in it");
+          assert(!error.message.includes("ab/c"), "and does not tell what is in it");
           return true;
         });
       }

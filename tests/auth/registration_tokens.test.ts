@@ -66,16 +66,14 @@ Deno.test("an empty token and one that bcrypt would cut short are wrong", async 
   assert.equal(await tokens.verify("-", placeholder, anybody()), true);
 });
 
-Deno.test("an impossible token and a wrong one take as long", async () => {
+Deno.test("an impossible token costs a run of bcrypt, as a wrong one does", async () => {
   using tokens = new RegistrationTokens();
   const hash = await tokens.hash("token");
-  const wrong: number[] = [], impossible: number[] = [];
-  for (let round = 0; round < 5; round++) {
-    wrong.push(await timeOf(() => tokens.verify("wrong", hash, anybody())));
-    impossible.push(await timeOf(() => tokens.verify("", hash, anybody())));
+  for (const token of ["wrong", "", "x".repeat(73)]) {
+    const before = tokens.runs;
+    assert.equal(await tokens.verify(token, hash, anybody()), false);
+    assert.equal(tokens.runs, before + 1, JSON.stringify(token));
   }
-  const ratio = median(impossible) / median(wrong);
-  assert(ratio > 0.5 && ratio < 2, `took ${ratio.toFixed(2)} times as long as a wrong token`);
 });
 
 Deno.test("a full queue refuses at once, and serves again when there is room", async () => {
@@ -158,7 +156,8 @@ Deno.test("a check leaves the thread free: timers run while bcrypt does", async 
   } finally {
     clearInterval(timer);
   }
-  assert(ticks >= 10, `the timer ran ${ticks} times in some 100 ms`);
+  // On this thread, each check would keep every timer waiting to its end.
+  assert(ticks > 2, `the timer ran ${ticks} times during two checks`);
 });
 
 Deno.test("disposing rejects what is waiting", async () => {
@@ -181,13 +180,3 @@ Deno.test("what is asked after disposing is refused, not left waiting", async ()
   clearTimeout(timer);
   assert.equal(outcome, "refused");
 });
-
-async function timeOf(work: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
-}
-
-function median(numbers: number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
-}

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { dialIn, greet, openBridge, untilConnected, untilGone } from "../support/exclusive.ts";
 import { switchboardTest } from "../support/gateway.ts";
 import { RawSocket } from "../support/raw_socket.ts";
-import { connect, settled, until } from "../support/websocket.ts";
+import { connect, type Peer, settled, until } from "../support/websocket.ts";
 
 const PINGED_EVERY_SECOND = { pingIntervalS: 1 };
+
+/** After so long, in milliseconds, what has not happened never will. */
+const HANGS_MS = 60_000;
 
 const KIB = 1024;
 /** More than the kernel holds for a peer that does not read, and less than may wait for it. */
@@ -22,9 +25,10 @@ switchboardTest(
     await untilConnected(gateway, exe_id);
     await using harness = await openBridge(gateway, exe_id);
     const started = performance.now();
+    assert.ok(await settled(harness.closed, HANGS_MS), "its bridge is still up");
     assert.deepEqual(await harness.closed, { code: 1001, reason: "executor disconnected" });
     const tookMs = performance.now() - started;
-    assert.ok(tookMs > 500 && tookMs < 4_000, `it took ${tookMs} ms`);
+    assert.ok(tookMs > 500, `it took ${tookMs} ms only`);
     await untilGone(gateway, exe_id);
   },
   PINGED_EVERY_SECOND,
@@ -40,12 +44,12 @@ switchboardTest(
       `/bridge/${executor.exe_id}`,
       await gateway.capToken(executor.exe_id),
     );
-    let harness;
-    for (const started = performance.now(); harness === undefined;) {
+    let harness: Peer | undefined;
+    await until("the executor is free", async () => {
       harness = await openBridge(gateway, executor.exe_id).catch(() => undefined);
-      assert.ok(performance.now() - started < 6_000, "the executor is still held");
-    }
-    await using joined = harness;
+      return harness !== undefined;
+    }, HANGS_MS);
+    await using joined = harness!;
     await greet(joined, machine);
   },
   PINGED_EVERY_SECOND,
@@ -73,10 +77,10 @@ switchboardTest(
     stuck.stopReading();
     for (let i = 0; i < IN_FLIGHT; i++) harness.send(new Uint8Array(64 * KIB));
     const started = performance.now();
-    assert.ok(await settled(harness.closed, 10_000), "its bridge is still up");
+    assert.ok(await settled(harness.closed, HANGS_MS), "its bridge is still up");
     const tookMs = performance.now() - started;
     assert.deepEqual(await harness.closed, { code: 1001, reason: "executor disconnected" });
-    assert.ok(tookMs > 1_500 && tookMs < 5_000, `it took ${tookMs} ms`);
+    assert.ok(tookMs > 1_500, `it took ${tookMs} ms only`);
     assert.deepEqual(await gateway.connected(), []);
     assert.equal(await gateway.metric("cxg_left_behind"), 1);
     assert.ok(await gateway.metric("cxg_buffered_bytes") > 0);

@@ -33,5 +33,6 @@ onPostgres("an executor that nobody has seen is not waited for", async (database
     authorization: `Bearer ${await gateway.capToken(exe_id)}`,
   });
   assert.equal(status, 503);
-  assert.ok(performance.now() - started < 2_000);
+  // Had it been waited for, that would have taken these 8 s at the least.
+  assert.ok(performance.now() - started < 8_000);
 });

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { type Exit, Gateway, runCli, TempDir } from "../support/process.ts";
+import { Gateway, runCli, TempDir } from "../support/process.ts";
 import { RawSocket } from "../support/raw_socket.ts";
+
+/** What it says when a part of its stopping took too long. */
+const WAITED = "stopping without waiting longer";
 
 const RESTARTING = { code: 1012, reason: "gateway is restarting" };
 
@@ -21,9 +24,8 @@ Deno.test("SIGTERM says good-bye to each peer, waits for none too long, and lose
     gateway.signal("SIGTERM");
     assert.deepEqual(await executor.closed, RESTARTING);
     assert.deepEqual(await harness.closed, RESTARTING);
-    // Sooner than by its last resort, which leaves the store as it is.
-    assertCleanExit(await gateway.exited, 9_000);
-    assert.equal(gateway.records.at(-1)?.message, "stopped");
+    await assertCleanExit(gateway);
+    assert.ok(gateway.records.some(({ reason }) => reason === "peers did not close"));
   }
   {
     await using gateway = await Gateway.start(dir.path);
@@ -39,7 +41,8 @@ Deno.test("SIGTERM says good-bye to each peer, waits for none too long, and lose
     gateway.signal("SIGINT");
     assert.deepEqual(await executor.closed, RESTARTING);
     // All have answered, so that nothing is left to wait for.
-    assertCleanExit(await gateway.exited, 3_500);
+    await assertCleanExit(gateway);
+    assert.ok(!gateway.records.some(({ message }) => message === WAITED));
   }
 });
 
@@ -52,10 +55,8 @@ Deno.test({
     await using gateway = await Gateway.start(dir.path, {}, { ownGroup: true });
     const executor = await dial(gateway, await addExecutor(dir));
     gateway.signal("SIGINT", { toGroup: true });
-    const exit = await gateway.exited;
     assert.deepEqual(await executor.closed, RESTARTING);
-    assertCleanExit(exit, 10_000);
-    assert.equal(gateway.records.at(-1)?.message, "stopped");
+    await assertCleanExit(gateway);
   },
 });
 
@@ -66,12 +67,10 @@ Deno.test("who signals again need not wait: the gateway ends at once", async () 
   peer.stopReading();
   gateway.signal("SIGTERM");
   await gateway.record("stopping");
-  const start = performance.now();
   // As an impatient person does, who does not stop at the second.
   const again = setInterval(() => gateway.signal("SIGTERM"), 250);
   const { code } = await gateway.exited.finally(() => clearInterval(again));
   assert.equal(code, 130);
-  assert(performance.now() - start < 3_500, "the hung peer was not waited for");
 });
 
 interface Credentials {
@@ -134,7 +133,8 @@ async function openWebSocket(url: string) {
   return { closed: closed.promise };
 }
 
-function assertCleanExit({ code, ms }: Exit, limitMs: number): void {
-  assert.equal(code, 0);
-  assert(ms < limitMs, `took ${ms} ms`);
+/** It ended by itself, all of it in order, and not by its last resort, which leaves the store as it is. */
+async function assertCleanExit(gateway: Gateway): Promise<void> {
+  assert.equal((await gateway.exited).code, 0);
+  assert.equal(gateway.records.at(-1)?.message, "stopped");
 }

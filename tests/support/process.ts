@@ -19,8 +19,6 @@ export type Variables = Readonly<Record<string, string>>;
 /** How a process ended. */
 export interface Exit {
   code: number;
-  /** How long it took, from the first signal that it was sent or else from its start. */
-  ms: number;
 }
 
 /** A running `deno task …` whose output is kept. Disposing ends it and what it started. */
@@ -28,7 +26,6 @@ export class Task implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #stdout: Output;
   readonly #stderr: Output;
-  #since = performance.now();
   #ended = false;
   /** Settles when the process has ended and all of its output is there. */
   readonly exited: Promise<Exit>;
@@ -77,7 +74,6 @@ export class Task implements AsyncDisposable {
 
   /** Sends a signal to `deno task`, which hands it on, or to the whole process group. */
   signal(signal: "SIGTERM" | "SIGINT", { toGroup = false } = {}): void {
-    this.#since = performance.now();
     Deno.kill(toGroup ? -this.#child.pid : this.#child.pid, signal);
   }
 
@@ -109,12 +105,11 @@ export class Task implements AsyncDisposable {
 
   async #exit(): Promise<Exit> {
     const { code } = await this.#child.status;
-    const ms = performance.now() - this.#since;
     this.#ended = true;
     await Promise.all([this.#stdout.ended, this.#stderr.ended]);
     noteSecretsIn(this.stdout);
     noteLog(this.stderr);
-    return { code, ms };
+    return { code };
   }
 
   async #until<T>(output: Output, find: () => T | null | undefined, what: string): Promise<T> {
@@ -199,10 +194,10 @@ export function runCli(dataDir: string, words: readonly string[], variables: Var
 async function run(args: string[], variables: Variables): Promise<Finished> {
   await using task = new Task(args, variables);
   const timer = setTimeout(() => task[Symbol.asyncDispose](), TIMEOUT_MS);
-  const { code, ms } = await task.exited;
+  const { code } = await task.exited;
   clearTimeout(timer);
   const { stdout, stderr, stderrLines } = task;
-  return { code, ms, stdout, stderr, stderrLines };
+  return { code, stdout, stderr, stderrLines };
 }
 
 /** A directory of a test's own. */

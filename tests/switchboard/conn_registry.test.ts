@@ -157,7 +157,7 @@ Deno.test("who waits too long has nothing", async () => {
   const start = performance.now();
   assert.equal(await registry.waitFor("exe_1", 30, never), undefined);
   const waited = performance.now() - start;
-  assert(waited >= 25 && waited < 2_000, `waited ${waited} ms`);
+  assert(waited >= 25, `waited ${waited} ms only`);
   // The one that came too late is registered all the same.
   registry.register("exe_1", conn("late"));
   assert(registry.lookup("exe_1"));
@@ -168,12 +168,10 @@ Deno.test("waiting ends with its signal, and not with another's", async () => {
   const one = conn("one");
   assert.equal(await registry.waitFor("exe_1", 60_000, AbortSignal.abort()), undefined);
   const gone = new AbortController(), stays = new AbortController();
-  const start = performance.now();
-  const first = registry.waitFor("exe_1", 10_000, gone.signal);
+  const first = registry.waitFor("exe_1", 600_000, gone.signal);
   const second = registry.waitFor("exe_1", 60_000, stays.signal);
   gone.abort();
   assert.equal(await first, undefined);
-  assert(performance.now() - start < 5_000, "it was the time that ended it");
   registry.register("exe_1", one);
   assert.equal(await second, one);
 });
