@@ -4,6 +4,8 @@
  * @module
  */
 import { isAddressOrNetwork } from "./client_address.ts";
+import { DEFAULT_MAX_TTL_S } from "./auth/capability_token.ts";
+import { parseDuration } from "./duration.ts";
 import { loadOrCreateSecrets, type Secrets } from "./secrets.ts";
 
 /** How much is logged: the named level and what is more severe. */
@@ -18,6 +20,12 @@ const MIB = 1024 * 1024;
  * takes all of the file descriptors, of which a service usually has some hundred thousand.
  */
 const DEFAULT_MAX_CONNECTIONS_PER_ADDRESS = 16_384;
+
+/**
+ * The runtime (Deno 2.9.6) reads no frame of 64 MiB, and cuts the connection of who sends one without a close
+ * code. So that one byte more than this is read, and answered with 1009, it is two less.
+ */
+const LARGEST_FRAME_BYTES = 64 * MIB - 2;
 
 /** Where data is kept when nothing else is said. */
 export const DEFAULT_DATA_DIR = "./data";
@@ -57,6 +65,10 @@ export interface Config {
   trustedProxies: readonly string[];
   /** How often a quiet websocket is pinged, in seconds; one that is silent for two of them is dead. */
   pingIntervalS: number;
+  /** Whether a capability token that names no executor reaches every one bound to its workspace. */
+  workspaceTokens: boolean;
+  /** How long a capability token may live, and a revocation is kept at the least, in seconds. */
+  maxTokenTtlS: number;
   logLevel: LogLevel;
 }
 
@@ -102,7 +114,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   const publicWsBaseUrl = check("CXG_PUBLIC_WS_BASE_URL", undefined, parseWsBaseUrl);
   const maxStreams = check("CXG_MAX_STREAMS", 128, parseCount);
   const maxBufferedBytes = check("CXG_MAX_BUFFERED", 16 * MIB, parseCount);
-  const maxFrameBytes = check("CXG_MAX_FRAME", 64 * MIB, parseCount);
+  const maxFrameBytes = check("CXG_MAX_FRAME", LARGEST_FRAME_BYTES, parseFrameSize);
   const maxConnectionsPerAddress = check(
     "CXG_MAX_CONNECTIONS_PER_ADDRESS",
     DEFAULT_MAX_CONNECTIONS_PER_ADDRESS,
@@ -110,6 +122,8 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   );
   const trustedProxies = check("CXG_TRUSTED_PROXIES", [], parseProxies);
   const pingIntervalS = check("CXG_PING_INTERVAL", 15, parseCount);
+  const workspaceTokens = check("CXG_WORKSPACE_TOKENS", false, parseSwitch);
+  const maxTokenTtlS = check("CXG_MAX_TOKEN_TTL", DEFAULT_MAX_TTL_S, parseTtl);
   const logLevel = check("CXG_LOG_LEVEL", "info", parseLogLevel);
   let capTokenHmacSecret = read("CXG_CAPTOKEN_HMAC_SECRET");
   let agentserverInternalSecret = read("CXG_AGENTSERVER_INTERNAL_SECRET");
@@ -146,6 +160,8 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     maxConnectionsPerAddress,
     trustedProxies,
     pingIntervalS,
+    workspaceTokens,
+    maxTokenTtlS,
     logLevel,
   };
 }
@@ -189,6 +205,23 @@ function parseCount(text: string): number | Problem {
   return /^[1-9]\d{0,9}$/.test(text)
     ? Number(text)
     : new Problem("must be a whole number from 1 to 9999999999");
+}
+
+/** The longest that is worth a row for each turn that was revoked meanwhile. */
+const MAX_TTL_S = 366 * 86_400;
+
+function parseTtl(text: string): number | Problem {
+  const seconds = parseDuration(text);
+  return seconds !== undefined && seconds >= 60 && seconds <= MAX_TTL_S
+    ? seconds
+    : new Problem("must be a duration from 1m to 366d, such as 12h or 7d");
+}
+
+function parseFrameSize(text: string): number | Problem {
+  const bytes = parseCount(text);
+  return bytes instanceof Problem || bytes > LARGEST_FRAME_BYTES
+    ? new Problem(`must be a number of bytes from 1 to ${LARGEST_FRAME_BYTES}`)
+    : bytes;
 }
 
 function parseProxies(text: string): readonly string[] | Problem {

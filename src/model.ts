@@ -28,6 +28,8 @@ export interface WorkspaceExecutor {
 /** An executor as a workspace sees it, in the order of binding. */
 export interface ConnectedExecutor {
   exe_id: string;
+  /** Its display name. */
+  name: string;
   description: string;
   default_cwd: string;
   is_default: boolean;

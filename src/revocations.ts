@@ -1,4 +1,5 @@
 import { log } from "./logging.ts";
+import { steadyUnixSeconds } from "./steady_clock.ts";
 import type { Store } from "./store/store.ts";
 import { RevokedSet } from "./switchboard/revoked_set.ts";
 
@@ -27,12 +28,14 @@ type RevokedTurns = Pick<
 export class Revocations {
   readonly #store: RevokedTurns;
   readonly #set: RevokedSet;
+  readonly #keptS: number;
   /** Whether memory has every revocation that is in force. */
   #complete: boolean;
 
-  private constructor(store: RevokedTurns, set: RevokedSet, complete: boolean) {
+  private constructor(store: RevokedTurns, set: RevokedSet, keptS: number, complete: boolean) {
     this.#store = store;
     this.#set = set;
+    this.#keptS = keptS;
     this.#complete = complete;
   }
 
@@ -40,22 +43,25 @@ export class Revocations {
    * Loads those in force from the store.
    *
    * @param capacity how many memory holds at most
+   * @param keptS how long a revocation is kept at the least, in seconds: as long as a token can live
    */
-  static async load(store: RevokedTurns, capacity: number): Promise<Revocations> {
+  static async load(store: RevokedTurns, capacity: number, keptS: number): Promise<Revocations> {
     const newestFirst = await store.revokedTurns(capacity + 1);
     const set = new RevokedSet(capacity);
     for (const { turn_id, exp } of newestFirst.slice(0, capacity).reverse()) set.add(turn_id, exp);
-    return new Revocations(store, set, newestFirst.length <= capacity);
+    return new Revocations(store, set, keptS, newestFirst.length <= capacity);
   }
 
   /**
-   * Revokes a turn. It is refused from the call on; resolves when the store has it too.
+   * Revokes a turn for as long as a token of it could be good. It is refused from the call on; resolves
+   * when the store has it too.
    *
-   * @param exp until when, in unix seconds
+   * @param exp until when at the least, in unix seconds
+   * @returns until when, in unix seconds
    */
-  async revoke(turnId: string, exp: number): Promise<void> {
-    this.#remember(turnId, exp);
-    await this.#store.revokeTurn(turnId, exp);
+  async revoke(turnId: string, exp?: number): Promise<number> {
+    this.#remember(turnId, Math.max(exp ?? 0, steadyUnixSeconds() + this.#keptS));
+    return await this.#store.revokeTurn(turnId, this.#keptS, exp);
   }
 
   /** Whether memory knows that the turn was revoked; that it does not may mean nothing. */
@@ -122,7 +128,7 @@ export class Revocations {
 
   async #pruneStore(): Promise<void> {
     try {
-      await this.#store.pruneRevokedTurns();
+      await this.#store.pruneRevokedTurns(steadyUnixSeconds());
     } catch (error) {
       log.warn("could not forget expired revocations", { error: `${error}` });
     }

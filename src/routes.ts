@@ -40,7 +40,7 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/healthz", healthz),
   route("GET", "/readyz", readyz),
   route("GET", "/metrics", metrics, gatewayApi),
-  route("GET", "/api/exec-gateway/connected", connectedExecutors, gatewayApi),
+  route("GET", "/api/exec-gateway/connected", connectedExecutors),
   route("POST", "/api/exec-gateway/revoke-turn", revokeTurn, gatewayApi),
   route("POST", "/api/codex-exec/register", registerExecutor, internalApi),
   route("DELETE", "/api/codex-exec/executors/:exe_id", removeExecutor, internalApi),

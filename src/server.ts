@@ -1,3 +1,4 @@
+import { CLOCK_LEEWAY_S } from "./auth/capability_token.ts";
 import { RegistrationTokens } from "./auth/registration_tokens.ts";
 import { SingleUse } from "./auth/single_use.ts";
 import { deriveTickets } from "./auth/tickets.ts";
@@ -169,7 +170,11 @@ async function openServices(
   try {
     store = await Store.open(config);
     const registry = new ConnRegistry<ExecutorLink>();
-    const revocations = await Revocations.load(store, maxRevokedInMemory);
+    const revocations = await Revocations.load(
+      store,
+      maxRevokedInMemory,
+      config.maxTokenTtlS + CLOCK_LEEWAY_S,
+    );
     const liveTurns = new LiveTurns();
     const lastSeen = lastSeenIn(store, registry);
     const services: Services = {

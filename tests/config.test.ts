@@ -45,10 +45,12 @@ Deno.test("with nothing set but the secrets, the documented defaults hold", () =
     publicWsBaseUrl: undefined,
     maxStreams: 128,
     maxBufferedBytes: 16 * 1024 * 1024,
-    maxFrameBytes: 64 * 1024 * 1024,
+    maxFrameBytes: 64 * 1024 * 1024 - 2,
     maxConnectionsPerAddress: 16_384,
     trustedProxies: [],
     pingIntervalS: 15,
+    workspaceTokens: false,
+    maxTokenTtlS: 7 * 86_400,
     logLevel: "info",
   });
 });
@@ -67,6 +69,8 @@ Deno.test("each variable sets its field", () => {
     CXG_MAX_STREAMS: "7",
     CXG_MAX_BUFFERED: "8",
     CXG_MAX_FRAME: "9",
+    CXG_WORKSPACE_TOKENS: "1",
+    CXG_MAX_TOKEN_TTL: "1h30m",
     CXG_MAX_CONNECTIONS_PER_ADDRESS: "11",
     CXG_TRUSTED_PROXIES: "127.0.0.1, 10.0.0.0/8,::1",
     CXG_PING_INTERVAL: "10",
@@ -88,8 +92,25 @@ Deno.test("each variable sets its field", () => {
     maxConnectionsPerAddress: 11,
     trustedProxies: ["127.0.0.1", "10.0.0.0/8", "::1"],
     pingIntervalS: 10,
+    workspaceTokens: true,
+    maxTokenTtlS: 5400,
     logLevel: "debug",
   });
+});
+
+Deno.test("a frame larger than the runtime reads cannot be asked for", () => {
+  const max = 64 * 1024 * 1024 - 2;
+  assert.equal(load({ CXG_MAX_FRAME: String(max) }).maxFrameBytes, max);
+  assert.deepEqual(blamed({ ...SECRETS, CXG_MAX_FRAME: String(max + 1) }), ["CXG_MAX_FRAME"]);
+});
+
+Deno.test("the longest life of a token is a duration", () => {
+  for (const [text, seconds] of [["1m", 60], ["12h", 43_200], ["366d", 366 * 86_400]] as const) {
+    assert.equal(load({ CXG_MAX_TOKEN_TTL: text }).maxTokenTtlS, seconds);
+  }
+  for (const bad of ["0", "7", "59s", "367d", "-1h", "1.5h", "1w", "h", "1h 30m"]) {
+    assert.deepEqual(blamed({ ...SECRETS, CXG_MAX_TOKEN_TTL: bad }), ["CXG_MAX_TOKEN_TTL"], bad);
+  }
 });
 
 Deno.test("a limit is a whole number of at least 1", () => {

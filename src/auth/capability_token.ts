@@ -11,7 +11,17 @@
  * @module
  */
 import { decodeBase64url, encodeBase64url } from "./base64url.ts";
+import { formatDuration } from "../duration.ts";
 import { hmacKey, sign, verify } from "./hmac.ts";
+
+/** How long a token may live when nothing else is said, in seconds. */
+export const DEFAULT_MAX_TTL_S = 7 * 86_400;
+
+/** How far the clock that a token was minted by may be ahead, in seconds. */
+export const CLOCK_LEEWAY_S = 300;
+
+/** From here on, a number is no time in seconds that anybody means (the year 5138): it is milliseconds. */
+const MILLISECONDS_FROM = 1e11;
 
 /** Why a capability token was refused; the message is fit to be shown to its bearer. */
 export class CapabilityTokenError extends Error {
@@ -87,7 +97,8 @@ const HEADER = encodeBase64url(new TextEncoder().encode('{"alg":"HS256","typ":"C
  * @param token the three-part token
  * @param secret the shared HMAC secret
  * @param now unix time in seconds; a token whose `exp` is before it is expired
- * @throws {MalformedTokenError} when the token is not of the documented form
+ * @param maxTtlS how much longer a token may live, in seconds: a revocation is kept for as long
+ * @throws {MalformedTokenError} when the token is not of the documented form, or has longer to live
  * @throws {BadSignatureError} when it was signed with another secret, or changed
  * @throws {ExpiredTokenError} when it is past its `exp`
  */
@@ -95,6 +106,7 @@ export async function verifyCapabilityToken(
   token: string,
   secret: Uint8Array<ArrayBuffer>,
   now: number = Math.floor(Date.now() / 1000),
+  maxTtlS: number = DEFAULT_MAX_TTL_S,
 ): Promise<CapPayload> {
   const [header, payload, signature, ...rest] = token.split(".");
   if (!header || !payload || !signature || rest.length > 0) {
@@ -109,6 +121,11 @@ export async function verifyCapabilityToken(
   if (!await verify(key, signatureBytes, `${header}.${payload}`)) throw new BadSignatureError();
   const claims = checkClaims(decodeObject(payload, "payload"));
   if (claims.exp < now) throw new ExpiredTokenError();
+  if (claims.exp > now + maxTtlS + CLOCK_LEEWAY_S) {
+    throw new MalformedTokenError(
+      `exp must be at most ${formatDuration(maxTtlS)} away (CXG_MAX_TOKEN_TTL), in unix seconds`,
+    );
+  }
   return claims;
 }
 
@@ -153,7 +170,9 @@ function decodeObject(part: string, name: string): Record<string, unknown> {
 
 function checkClaims(fields: Record<string, unknown>): CapPayload {
   // A minter may leave out what the gateway does not decide by, as the Go original allows.
-  const { turn_id, workspace_id = "", exe_ids, iat = 0, exp } = fields;
+  const { turn_id, workspace_id = "", iat = 0, exp } = fields;
+  // A Go minter writes null for an empty list; one that names a workspace alone writes none.
+  const exe_ids = fields.exe_ids ?? [];
   // Revocation is by turn: a token without one, or with one that the store could not keep, could never
   // be revoked.
   if (!isTurnId(turn_id)) {
@@ -167,6 +186,9 @@ function checkClaims(fields: Record<string, unknown>): CapPayload {
   }
   if (!isUnixSeconds(iat)) throw new MalformedTokenError("iat must be whole unix seconds");
   if (!isUnixSeconds(exp)) throw new MalformedTokenError("exp must be whole unix seconds");
+  if (exp >= MILLISECONDS_FROM) {
+    throw new MalformedTokenError("exp must be in unix seconds, and looks like milliseconds");
+  }
   return new CapPayload({ turn_id, workspace_id, exe_ids, iat, exp });
 }
 

@@ -46,7 +46,10 @@ export class Gateway {
    */
   async call(method: string, path: string, body?: unknown, user?: string): Promise<unknown> {
     const headers: Record<string, string> = { "x-internal-secret": this.#apiSecret(path) };
-    if (user !== undefined) headers["x-user-id"] = user;
+    // A header is bytes, of which `fetch` takes one for each character.
+    if (user !== undefined) {
+      headers["x-user-id"] = String.fromCharCode(...new TextEncoder().encode(user));
+    }
     let response: Response;
     try {
       response = await fetch(this.url + path, {

@@ -19,18 +19,39 @@ export async function requireCapability(
   exeId: string,
 ): Promise<CapPayload> {
   if (token === undefined) throw unauthorized("missing capability token");
-  let cap: CapPayload;
-  try {
-    cap = await verifyCapabilityToken(token, services.config.capTokenHmacSecret);
-  } catch (error) {
-    if (error instanceof CapabilityTokenError) throw unauthorized(error.message);
-    throw error;
-  }
-  if (!cap.allowsExeId(exeId)) {
+  const cap = await verifyCapability(services, token);
+  if (!cap.allowsExeId(exeId) && !await allowsByWorkspace(services, cap, exeId)) {
     throw new HttpError(403, `the capability token does not allow executor ${exeId}`);
   }
   await refuseRevoked(services, cap.turn_id);
   return cap;
+}
+
+/**
+ * What a capability token says.
+ *
+ * @throws {HttpError} 401 when it is malformed, not signed with this gateway's secret, or expired
+ */
+export async function verifyCapability(
+  { config: { capTokenHmacSecret, maxTokenTtlS } }: Services,
+  token: string,
+): Promise<CapPayload> {
+  try {
+    return await verifyCapabilityToken(token, capTokenHmacSecret, undefined, maxTokenTtlS);
+  } catch (error) {
+    if (error instanceof CapabilityTokenError) throw unauthorized(error.message);
+    throw error;
+  }
+}
+
+/** Whether a token that names no executor stands for its workspace's, and this is one of them now. */
+async function allowsByWorkspace(
+  { config, store }: Services,
+  { exe_ids, workspace_id }: CapPayload,
+  exeId: string,
+): Promise<boolean> {
+  if (!config.workspaceTokens || exe_ids.length > 0 || workspace_id === "") return false;
+  return await store.isExecutorBound(workspace_id, exeId);
 }
 
 /** @throws {HttpError} 401 when the turn was revoked */

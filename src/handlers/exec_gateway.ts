@@ -3,23 +3,40 @@ import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { TURN_REVOKED } from "../switchboard/endings.ts";
 import { checkId, readJsonObject } from "./body.ts";
-import { HttpError, noContent, type RequestContext } from "./http.ts";
+import { refuseRevoked, verifyCapability } from "./capability_auth.ts";
+import { gatewayApi, holdsSecret } from "./guards.ts";
+import { bearerToken, HttpError, noContent, type RequestContext } from "./http.ts";
 
-/** How long a revocation holds when the caller does not say, in seconds. */
-const DEFAULT_REVOCATION_S = 3600;
-
-/** `GET /api/exec-gateway/connected?workspace_id=`: the workspace's executors that are connected. */
+/**
+ * `GET /api/exec-gateway/connected?workspace_id=`: the workspace's executors that are connected. Besides
+ * the internal secret it takes a capability token, for the token's own workspace.
+ */
 export async function connectedExecutors(
-  { store, registry }: Services,
-  { url }: RequestContext,
+  services: Services,
+  { req, url }: RequestContext,
 ): Promise<Response> {
+  const { store, registry, config } = services;
+  const token = bearerToken(req);
+  const cap = token?.includes(".") && !holdsSecret(req, config.internalSharedSecret)
+    ? await verifyCapability(services, token)
+    : undefined;
+  if (cap === undefined) gatewayApi(config, req);
+  else await refuseRevoked(services, cap.turn_id);
   const workspaceId = checkId(url.searchParams.get("workspace_id") ?? "", "workspace_id");
-  return Response.json(
-    await store.connectedExecutorsForWorkspace(workspaceId, registry.connectedIds()),
+  if (cap !== undefined && cap.workspace_id !== workspaceId) {
+    throw new HttpError(403, "the capability token is for another workspace");
+  }
+  const connected = await store.connectedExecutorsForWorkspace(
+    workspaceId,
+    registry.connectedIds(),
   );
+  return Response.json(connected.map((executor) => ({ ...executor, is_online: true })));
 }
 
-/** `POST /api/exec-gateway/revoke-turn`: the turn's tokens are good no more, and its bridges end. */
+/**
+ * `POST /api/exec-gateway/revoke-turn`: the turn's tokens are good no more, for as long as one could
+ * live, and its bridges end. Answers 204; with `Prefer: return=representation` (RFC 7240) what was done.
+ */
 export async function revokeTurn(
   { revocations, liveTurns }: Services,
   { req }: RequestContext,
@@ -31,11 +48,19 @@ export async function revokeTurn(
   if (!isTurnId(turnId)) {
     throw new HttpError(400, "turn_id must be a text of 1 to 1024 characters");
   }
-  const exp = body.exp ?? Math.floor(Date.now() / 1000) + DEFAULT_REVOCATION_S;
-  if (!Number.isSafeInteger(exp)) throw new HttpError(400, "exp must be whole unix seconds");
-  const kept = revocations.revoke(turnId, exp as number);
+  // A typed client sends 0 for none.
+  const exp = body.exp ?? 0;
+  if (typeof exp !== "number" || !Number.isSafeInteger(exp)) {
+    throw new HttpError(400, "exp must be whole unix seconds");
+  }
+  const kept = revocations.revoke(turnId, exp);
   const ended = liveTurns.end(turnId, TURN_REVOKED);
-  log.info("turn revoked", { turn_id: turnId, exp, bridges_ended: ended });
-  await kept;
-  return noContent();
+  const until = await kept;
+  log.info("turn revoked", { turn_id: turnId, exp: until, bridges_ended: ended });
+  if (!prefersRepresentation(req)) return noContent();
+  return Response.json({ turn_id: turnId, revoked_until: until, bridges_ended: ended });
+}
+
+function prefersRepresentation(req: Request): boolean {
+  return /(?:^|[,;])\s*return=representation\s*(?:$|[,;])/i.test(req.headers.get("prefer") ?? "");
 }

@@ -15,8 +15,7 @@ export async function registerExecutor(
   { store, registrationTokens }: Services,
   { req }: RequestContext,
 ): Promise<Response> {
-  const userId = checkText(req.headers.get("x-user-id") ?? "", "X-User-Id", 256);
-  if (userId === "") throw new HttpError(400, "the X-User-Id header is required");
+  const userId = checkText(userIdOf(req), "X-User-Id", 256);
   const body = await readJsonObject(req);
   const executor = {
     exe_id: `exe_${crypto.randomUUID()}`,
@@ -32,6 +31,22 @@ export async function registerExecutor(
   await store.createExecutor(executor, hash, tokenDigest(registration_token));
   log.info("executor created", { exe_id: executor.exe_id, user_id: userId });
   return Response.json({ exe_id: executor.exe_id, registration_token }, { status: 201 });
+}
+
+/**
+ * On whose behalf: `X-User-Id`, in UTF-8, whose bytes the runtime hands over as one character each.
+ *
+ * @throws {HttpError} 401 without one, as the original answers; 400 when it is not UTF-8
+ */
+function userIdOf(req: Request): string {
+  const header = req.headers.get("x-user-id") ?? "";
+  if (header === "") throw new HttpError(401, "missing user");
+  const bytes = Uint8Array.from(header, (character) => character.charCodeAt(0));
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new HttpError(400, "X-User-Id must be UTF-8");
+  }
 }
 
 /** `DELETE /api/codex-exec/executors/{exe_id}`: the executor, its bindings and its connection. */

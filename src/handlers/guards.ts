@@ -12,10 +12,17 @@ export const internalApi: Guard = (config, req) =>
 /** For `/api/exec-gateway/*`: its own secret, or the same when it has none. */
 export const gatewayApi: Guard = (config, req) => requireSecret(req, config.internalSharedSecret);
 
-function requireSecret(req: Request, secret: string): void {
-  const given = req.headers.get("x-internal-secret") ?? bearerToken(req);
+/**
+ * Whether a request carries the secret, in either of its places: what stands in the other one may be
+ * somebody else's, a proxy's say.
+ */
+export function holdsSecret(req: Request, secret: string): boolean {
   // A secret that was left unset opens nothing, not even to who sends none.
-  if (!given || !secret || !secretsEqual(given, secret)) {
-    throw unauthorized("missing or wrong internal secret");
-  }
+  if (!secret) return false;
+  const given = [req.headers.get("x-internal-secret"), bearerToken(req)];
+  return given.map((text) => secretsEqual(text ?? "", secret)).includes(true);
+}
+
+function requireSecret(req: Request, secret: string): void {
+  if (!holdsSecret(req, secret)) throw unauthorized("missing or wrong internal secret");
 }

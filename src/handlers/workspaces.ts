@@ -33,7 +33,9 @@ export async function listExecutors(
   const executors = await store.listWorkspaceExecutors(checkId(params.wid!, "workspace id"));
   return Response.json(executors.map((executor) => {
     const link = registry.lookup(executor.exe_id);
-    return { ...executor, connected: link !== undefined, kind: link?.kind };
+    const isConnected = link !== undefined;
+    // The original's platform reads the second.
+    return { ...executor, connected: isConnected, is_online: isConnected, kind: link?.kind };
   }));
 }
 

@@ -198,10 +198,19 @@ export class Store {
     return rows.length > 0;
   }
 
+  /** Whether the executor is bound to the workspace. */
+  async isExecutorBound(workspaceId: string, exeId: string): Promise<boolean> {
+    const rows = await this.#query(
+      "SELECT 1 FROM workspace_executors WHERE workspace_id = $1::text AND exe_id = $2::text",
+      [workspaceId, exeId],
+    );
+    return rows.length > 0;
+  }
+
   /** Every executor bound to the workspace, in the order of binding. */
   async listWorkspaceExecutors(workspaceId: string): Promise<ConnectedExecutor[]> {
     const rows = await this.#query<ConnectedRow>(
-      `SELECT exe_id, description, default_cwd, is_default, last_seen_at
+      `SELECT exe_id, display_name AS name, description, default_cwd, is_default, last_seen_at
        FROM workspace_executors JOIN executors USING (exe_id)
        WHERE workspace_id = $1::text
        ORDER BY binding_order`,
@@ -221,7 +230,7 @@ export class Store {
   ): Promise<ConnectedExecutor[]> {
     if (connectedIds.length === 0) return [];
     const rows = await this.#query<ConnectedRow>(
-      `SELECT exe_id, description, default_cwd, is_default, last_seen_at
+      `SELECT exe_id, display_name AS name, description, default_cwd, is_default, last_seen_at
        FROM workspace_executors JOIN executors USING (exe_id)
        WHERE workspace_id = $1::text AND exe_id = ANY ($2::text[])
        ORDER BY binding_order`,
@@ -270,23 +279,31 @@ export class Store {
     };
   }
 
-  /** Keeps that a turn was revoked until `exp`, in unix seconds; never sooner than it was kept for. */
-  async revokeTurn(turnId: string, exp: number): Promise<void> {
-    await this.#query(
-      `INSERT INTO revoked_turns (turn_id, exp) VALUES ($1::text, $2::bigint)
+  /**
+   * Keeps that a turn was revoked, for `seconds` by the database's clock, and until `exp` if that is
+   * later; never for shorter than it was kept before.
+   *
+   * @param exp in unix seconds
+   * @returns until when, in unix seconds
+   */
+  async revokeTurn(turnId: string, seconds: number, exp = 0): Promise<number> {
+    const [row] = await this.#query<{ exp: number }>(
+      `INSERT INTO revoked_turns (turn_id, exp) VALUES (
+         $1::text,
+         greatest(ceil(extract(epoch FROM now()))::bigint + $2::bigint, $3::bigint))
        ON CONFLICT (turn_id) DO UPDATE
-       SET exp = greatest(revoked_turns.exp, excluded.exp), revoked_at = now()`,
-      [turnId, exp],
+       SET exp = greatest(revoked_turns.exp, excluded.exp), revoked_at = now()
+       RETURNING exp::float8 AS exp`,
+      [turnId, seconds, exp],
     );
+    return row!.exp;
   }
 
-  /** Whether the turn was revoked, and is still. */
+  /** Whether the turn was revoked, and that was not forgotten yet. */
   async isTurnRevoked(turnId: string): Promise<boolean> {
-    const rows = await this.#query(
-      `SELECT 1 FROM revoked_turns
-       WHERE turn_id = $1::text AND exp >= floor(extract(epoch FROM now()))`,
-      [turnId],
-    );
+    const rows = await this.#query("SELECT 1 FROM revoked_turns WHERE turn_id = $1::text", [
+      turnId,
+    ]);
     return rows.length > 0;
   }
 
@@ -294,27 +311,34 @@ export class Store {
   async revokedTurns(limit: number): Promise<{ turn_id: string; exp: number }[]> {
     return await this.#query(
       `SELECT turn_id, exp::float8 AS exp FROM revoked_turns
-       WHERE exp >= floor(extract(epoch FROM now()))
        ORDER BY revoked_at DESC LIMIT $1::int`,
       [limit],
     );
   }
 
   /**
-   * The turns that were revoked in the last `seconds`, by whichever process, and are still.
+   * The turns that were revoked in the last `seconds`, by whichever process.
    */
   async turnsRevokedLately(seconds: number): Promise<{ turn_id: string; exp: number }[]> {
     return await this.#query(
       `SELECT turn_id, exp::float8 AS exp FROM revoked_turns
-       WHERE revoked_at > now() - make_interval(secs => $1::float8)
-         AND exp >= floor(extract(epoch FROM now()))`,
+       WHERE revoked_at > now() - make_interval(secs => $1::float8)`,
       [seconds],
     );
   }
 
-  /** Forgets the revocations whose time is over. */
-  async pruneRevokedTurns(): Promise<void> {
-    await this.#query("DELETE FROM revoked_turns WHERE exp < floor(extract(epoch FROM now()))", []);
+  /**
+   * Forgets the revocations whose time is over by two clocks, the database's and the caller's: one that
+   * jumps must give no turn back.
+   *
+   * @param now of the caller's clock, in unix seconds
+   */
+  async pruneRevokedTurns(now: number): Promise<void> {
+    await this.#query(
+      `DELETE FROM revoked_turns
+       WHERE exp < least(floor(extract(epoch FROM now()))::bigint, $1::bigint)`,
+      [now],
+    );
   }
 
   /** Returns when the database has answered. */

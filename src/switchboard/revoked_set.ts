@@ -1,7 +1,4 @@
-/** Unix seconds of now. */
-function unixNow(): number {
-  return Math.floor(Date.now() / 1000);
-}
+import { steadyUnixSeconds } from "../steady_clock.ts";
 
 /**
  * The turns whose tokens are no longer good, each until its token's own `exp`.
@@ -47,7 +44,7 @@ export class RevokedSet {
     } else if (this.#expByTurn.size >= this.#cap) {
       const [oldest, oldestExp] = this.#expByTurn.entries().next().value!;
       this.#expByTurn.delete(oldest);
-      evictedLive = oldestExp > unixNow();
+      evictedLive = oldestExp > steadyUnixSeconds();
     }
     this.#expByTurn.set(turnId, exp);
     return evictedLive;
@@ -61,9 +58,9 @@ export class RevokedSet {
   /**
    * Forgets the turns whose tokens have expired by themselves.
    *
-   * @param now unix seconds
+   * @param now unix seconds; by default of a clock that nobody can set, so that one that jumps prunes nothing
    */
-  prune(now: number = unixNow()): void {
+  prune(now: number = steadyUnixSeconds()): void {
     for (const [turnId, exp] of this.#expByTurn) {
       // A token is good up to and including its last second, and so must its revocation be.
       if (exp < now) this.#expByTurn.delete(turnId);

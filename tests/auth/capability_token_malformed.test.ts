@@ -140,11 +140,24 @@ assertMalformed(
 const wrong: Record<keyof typeof CLAIMS, unknown[]> = {
   turn_id: [undefined, null, "", 1, true, ["turn_1"], {}],
   workspace_id: [null, 1, true, ["ws_1"], {}],
-  exe_ids: [undefined, null, "exe_1", 1, {}, { 0: "exe_1", length: 1 }, ["exe_1", 2], [null], [[
+  exe_ids: ["exe_1", 1, {}, { 0: "exe_1", length: 1 }, ["exe_1", 2], [null], [[
     "exe_1",
   ]]],
   iat: [null, "1", true, 1.5, [], {}, 1e300, 2 ** 53],
-  exp: [undefined, null, "", "1900000000", true, 1_900_000_000.5, [], {}, 1e300, 2 ** 63, -1e300],
+  exp: [
+    1_900_000_000_000,
+    undefined,
+    null,
+    "",
+    "1900000000",
+    true,
+    1_900_000_000.5,
+    [],
+    {},
+    1e300,
+    2 ** 63,
+    -1e300,
+  ],
 };
 for (const [field, values] of Object.entries(wrong)) {
   for (const value of values) {

@@ -39,11 +39,16 @@ gatewayTest(
     assert.deepEqual(await json(gateway, "POST", path, bind), [201, { status: "ok" }]);
     const listed = {
       exe_id: executor.exe_id,
+      name: "laptop",
       description: "a laptop\nwith two lines",
       default_cwd: "/home/me",
       is_default: true,
     };
-    assert.deepEqual(await json(gateway, "GET", path), [200, [{ ...listed, connected: false }]]);
+    assert.deepEqual(await json(gateway, "GET", path), [200, [{
+      ...listed,
+      connected: false,
+      is_online: false,
+    }]]);
 
     const other = await gateway.createExecutor("ws_test");
     await using _machine = await dialIn(gateway, executor);
@@ -59,6 +64,7 @@ gatewayTest(
     assert.deepEqual(first, {
       ...listed,
       connected: true,
+      is_online: true,
       kind: "exclusive",
       last_seen_at: first!.last_seen_at,
     });
@@ -67,7 +73,7 @@ gatewayTest(
     assert.deepEqual(rest, []);
     assert.deepEqual(
       await json(gateway, "GET", "/api/exec-gateway/connected?workspace_id=ws_test"),
-      [200, [{ ...listed, last_seen_at: first!.last_seen_at }]],
+      [200, [{ ...listed, is_online: true, last_seen_at: first!.last_seen_at }]],
     );
 
     const unbound = await gateway.call("DELETE", `${path}/${other.exe_id}`);
@@ -152,7 +158,10 @@ gatewayTest(
         { authorization: `Bearer ${secret}` },
       ];
       for (const headers of accepted) {
-        const response = await fetch(gateway.url + path, { method, headers });
+        const response = await fetch(gateway.url + path, {
+          method,
+          headers: { ...headers, "x-user-id": "user_1" },
+        });
         assert.notEqual(response.status, 401, `${method} ${path}`);
         await response.body?.cancel();
       }
@@ -190,7 +199,7 @@ gatewayTest("bad input to the API is refused with what is wrong", async (gateway
   ]);
   assert.deepEqual(
     await refusal(gateway, "POST", "/api/codex-exec/register", {}),
-    [400, "the X-User-Id header is required"],
+    [401, "missing user"],
   );
 
   assert.deepEqual(await refusal(gateway, "POST", bindPath, {}), [400, "exe_id is required"]);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { loadConfigFromEnv } from "../../src/config.ts";
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 import { dialIn, greet, openBridge, untilConnected } from "../support/exclusive.ts";
@@ -51,32 +52,39 @@ switchboardTest("a thousand frames each way at once keep their order", async (ga
   }
 });
 
+/** `CXG_MAX_FRAME` when nothing is said, in bytes. */
+const LARGEST = loadConfigFromEnv((name) => /_SECRET$/.test(name) ? "a secret" : undefined)
+  .maxFrameBytes;
+
 switchboardTest(
-  "the largest frame that the runtime takes, one byte under 64 MiB, passes both ways",
+  "the largest frame, two bytes under 64 MiB, passes both ways, and one byte more is 1009",
   async (gateway) => {
     const executor = await gateway.createExecutor();
     await using machine = await dialIn(gateway, executor);
     await using harness = await openBridge(gateway, executor.exe_id);
-    const large = new Uint8Array(randomBytes(64 * MIB - 1));
+    const large = new Uint8Array(randomBytes(LARGEST));
     harness.send(large);
     assertSame(await machine.next(30_000), large);
     machine.send(large);
     assertSame(await harness.next(30_000), large);
+    harness.send(new Uint8Array(LARGEST + 1));
+    assert.deepEqual(await harness.closed, { code: 1009, reason: "frame too large" });
   },
 );
 
-switchboardTest("a message of 64 MiB passes whole, where both peers take it", async (gateway) => {
+switchboardTest("a message in fragments passes whole up to the same size", async (gateway) => {
   const { exe_id, registration_token } = await gateway.createExecutor();
   const fragment = new Uint8Array(randomBytes(16 * MIB));
-  // The runtime reads no frame of that size, so it is sent in fragments and read off the wire.
   using machine = await RawSocket.open(gateway.port, `/codex-exec/${exe_id}`, registration_token);
   await untilConnected(gateway, exe_id);
   const token = await gateway.capToken(exe_id);
   using harness = await RawSocket.open(gateway.port, `/bridge/${exe_id}`, token);
-  for (let i = 0; i < 4; i++) harness.sendFragment(fragment, i === 0, i === 3);
+  const last = fragment.subarray(0, LARGEST - 3 * fragment.length);
+  for (let i = 0; i < 3; i++) harness.sendFragment(fragment, i === 0, false);
+  harness.sendFragment(last, false, true);
   const { opcode, payload } = await machine.readFrame();
   assert.equal(opcode, 0x2);
-  assertSame(payload, new Uint8Array(Buffer.concat([fragment, fragment, fragment, fragment])));
+  assertSame(payload, new Uint8Array(Buffer.concat([fragment, fragment, fragment, last])));
 });
 
 switchboardTest(

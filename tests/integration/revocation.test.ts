@@ -78,7 +78,8 @@ forEachDatabase("a revoked turn is refused after a restart too", async (database
   }
   await using after = await startGateway(database);
   assert.equal(await openingStatus(after, exeId, "turn_kept"), 401);
-  assert.equal(await openingStatus(after, exeId, "turn_over"), 503, "its time is over");
+  // A token of it may live longer than who revoked it said.
+  assert.equal(await openingStatus(after, exeId, "turn_over"), 401);
   assert.equal(await openingStatus(after, exeId, "turn_other"), 503);
 });
 

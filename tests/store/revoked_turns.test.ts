@@ -4,42 +4,47 @@ import { forEachDatabase } from "../support/databases.ts";
 
 const now = Math.floor(Date.now() / 1000);
 
-forEachDatabase("revoked turns are kept until their time is over", async (options) => {
-  const store = await Store.open(options);
-  try {
-    await store.revokeTurn("first", now + 60);
-    await store.revokeTurn("second", now + 60);
-    await store.revokeTurn("over", now - 60);
-    assert.equal(await store.isTurnRevoked("first"), true);
-    assert.equal(await store.isTurnRevoked("over"), false);
-    assert.equal(await store.isTurnRevoked("never"), false);
-    assert.deepEqual(await store.revokedTurns(10), [
-      { turn_id: "second", exp: now + 60 },
-      { turn_id: "first", exp: now + 60 },
-    ]);
-    assert.deepEqual((await store.revokedTurns(1)).map(({ turn_id }) => turn_id), ["second"]);
+forEachDatabase(
+  "a revoked turn is kept for its time, and never for shorter than before",
+  async (options) => {
+    const store = await Store.open(options);
+    try {
+      const until = await store.revokeTurn("first", 60);
+      assert.ok(until >= now + 60 && until < now + 3_600, String(until));
+      assert.equal(await store.revokeTurn("second", 60, now + 9_000), now + 9_000);
+      assert.equal(await store.isTurnRevoked("first"), true);
+      assert.equal(await store.isTurnRevoked("never"), false);
+      assert.deepEqual(await store.revokedTurns(10), [
+        { turn_id: "second", exp: now + 9_000 },
+        { turn_id: "first", exp: until },
+      ]);
+      assert.deepEqual((await store.revokedTurns(1)).map(({ turn_id }) => turn_id), ["second"]);
+      // Again, for shorter; again, for longer: then it is the newest.
+      assert.ok(await store.revokeTurn("first", 1, now - 60) >= until);
+      assert.equal(await store.revokeTurn("first", 1, now + 600_000), now + 600_000);
+      assert.equal((await store.revokedTurns(1))[0]?.turn_id, "first");
+    } finally {
+      await store.close();
+    }
+  },
+);
 
-    // Again, sooner: it must not end sooner. Again, later: it ends later, and is the newest.
-    await store.revokeTurn("first", now - 60);
-    assert.equal(await store.isTurnRevoked("first"), true);
-    await store.revokeTurn("first", now + 600);
-    assert.deepEqual((await store.revokedTurns(1))[0], { turn_id: "first", exp: now + 600 });
-  } finally {
-    await store.close();
-  }
-});
-
-forEachDatabase("pruning forgets what is over, and nothing else", async (options) => {
-  const store = await Store.open(options);
-  try {
-    await store.revokeTurn("over", now - 60);
-    await store.revokeTurn("live", now + 60);
-    await store.pruneRevokedTurns();
-    // What was forgotten can be revoked again, for as short as one likes.
-    await store.revokeTurn("over", now - 30);
-    assert.equal(await store.isTurnRevoked("over"), false);
-    assert.equal(await store.isTurnRevoked("live"), true);
-  } finally {
-    await store.close();
-  }
-});
+forEachDatabase(
+  "pruning forgets what is over by both clocks, and nothing else",
+  async (options) => {
+    const store = await Store.open(options);
+    try {
+      await store.revokeTurn("over", -120);
+      await store.revokeTurn("live", 60);
+      // The gateway's clock is behind: it is not over.
+      await store.pruneRevokedTurns(now - 86_400);
+      assert.equal(await store.isTurnRevoked("over"), true);
+      // The gateway's clock has jumped ahead by a year: what is live by the database's stays.
+      await store.pruneRevokedTurns(now + 366 * 86_400);
+      assert.equal(await store.isTurnRevoked("over"), false);
+      assert.equal(await store.isTurnRevoked("live"), true);
+    } finally {
+      await store.close();
+    }
+  },
+);

@@ -87,7 +87,7 @@ const promises: Record<string, (store: Store, own: Own) => Promise<void>> = {
   async "bindings are listed in the order of binding, with what the executor is"(store, own) {
     for (const id of ["c", "a", "b"]) {
       await store.createExecutor(
-        executor(own(id), { description: id, default_cwd: `/${id}` }),
+        executor(own(id), { display_name: `the ${id}`, description: id, default_cwd: `/${id}` }),
         "hash",
       );
       await store.bindWorkspaceExecutor(own("w"), own(id), id === "a");
@@ -96,6 +96,7 @@ const promises: Record<string, (store: Store, own: Own) => Promise<void>> = {
       await store.listWorkspaceExecutors(own("w")),
       ["c", "a", "b"].map((id) => ({
         exe_id: own(id),
+        name: `the ${id}`,
         description: id,
         default_cwd: `/${id}`,
         is_default: id === "a",
