@@ -26,6 +26,8 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
     }
     assert.deepEqual(await list("ws_add"), [{
       exe_id,
+      name: "n",
+      is_online: false,
       description: "the big one",
       default_cwd: "/srv/project",
       is_default: true,
