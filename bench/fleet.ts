@@ -9,6 +9,7 @@ import { tokenDigest } from "../src/auth/token_digest.ts";
 import { Store, type StoreOptions } from "../src/store/store.ts";
 import { SECRETS } from "../tests/support/gateway.ts";
 import type { GatewayProcess } from "../tests/support/gateway_process.ts";
+import { register } from "../tests/support/relay.ts";
 import type { HarnessEnd } from "./relays/load_generator.ts";
 
 /** An executor in the database. */
@@ -37,17 +38,13 @@ export async function seed(
   try {
     const executors: Seeded[] = [];
     const addOne = async () => {
-      const executor = {
-        exe_id: `exe_${crypto.randomUUID()}`,
-        registration_id: `reg_${crypto.randomUUID()}`,
-        token: newRegistrationToken(),
-      };
-      const { exe_id, registration_id, token } = executor;
+      const exe_id = `exe_${crypto.randomUUID()}`;
+      const token = newRegistrationToken();
       const texts = { user_id: "bench", display_name: "", description: "", default_cwd: "" };
       await store.createExecutor({ exe_id, ...texts }, "no token fits", tokenDigest(token));
-      await store.recordRegistration(exe_id, { registration_id, kind });
+      const { registration_id } = (await store.registrations.make(exe_id, { kind }))!;
       if (workspaceId !== undefined) await store.bindWorkspaceExecutor(workspaceId, exe_id, false);
-      executors.push(executor);
+      executors.push({ exe_id, registration_id, token });
     };
     while (executors.length < count) {
       const more = Math.min(AT_ONCE, count - executors.length);
@@ -59,7 +56,19 @@ export async function seed(
   }
 }
 
-/** The URLs that executors dial without registering first. */
+/** The URLs that executors dial which have registered just now: those that were seeded end in time. */
+export async function registeredUrls(
+  gateway: GatewayProcess,
+  kind: "exclusive" | "relay",
+  executors: readonly Seeded[],
+): Promise<readonly string[]> {
+  const body = kind === "exclusive" ? { idempotency_id: "bench" } : undefined;
+  return await Promise.all(executors.map(async ({ exe_id, token }) => {
+    return (await register(gateway, { exe_id, registration_token: token }, body)).url;
+  }));
+}
+
+/** The URLs that executors dial without registering first, soon after they were seeded. */
 export async function executorUrls(
   gateway: GatewayProcess,
   kind: "exclusive" | "relay",

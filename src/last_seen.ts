@@ -1,14 +1,17 @@
 import { log } from "./logging.ts";
+import type { Sighting } from "./model.ts";
+import type { ExecutorLink } from "./switchboard/executor_link.ts";
 
 /** How often executors that stay connected are marked as seen, in milliseconds. */
 const HEARTBEAT_MS = 60_000;
 
-/** Where the marks go: the store's `updateLastSeen`. */
-type Write = (...exeIds: string[]) => Promise<string[]>;
+/** Where the marks go: the store's `noteSeen`. */
+type Write = (sightings: readonly Sighting[]) => Promise<string[]>;
 
 /**
- * Marks executors as seen: when they connect, when they disconnect, and once a minute in between, so
- * that after a crash the store still tells who had been connected not long before.
+ * Marks executors, and the registrations that they came by, as seen: when they connect, when they
+ * disconnect, and once a minute in between, so that after a crash the store still tells who had been
+ * connected not long before, and whose ticket is good.
  *
  * One statement is under way at a time and takes all that have come up since: a thousand executors
  * that leave together cost a few statements.
@@ -16,7 +19,8 @@ type Write = (...exeIds: string[]) => Promise<string[]>;
 export class LastSeen {
   readonly #write: Write;
   readonly #onUnknown: (exeId: string) => void;
-  #due = new Set<string>();
+  /** What is to be written, by executor and registration. */
+  #due = new Map<string, Sighting>();
   #writing: Promise<void> | undefined;
 
   /**
@@ -29,14 +33,18 @@ export class LastSeen {
   }
 
   /** Marks executors as seen, soon. */
-  note(...exeIds: string[]): void {
-    for (const exeId of exeIds) this.#due.add(exeId);
+  note(...sightings: Sighting[]): void {
+    for (const sighting of sightings) {
+      const key = JSON.stringify([sighting.exe_id, sighting.registration_id]);
+      const dialled = sighting.dialled || this.#due.get(key)?.dialled;
+      this.#due.set(key, { ...sighting, ...dialled && { dialled } });
+    }
     if (this.#due.size > 0) this.#writing ??= this.#writeDue();
   }
 
-  /** Marks those that `connectedIds` names once a minute, until `stop` is aborted. */
-  startHeartbeat(connectedIds: () => string[], stop: AbortSignal): void {
-    const timer = setInterval(() => this.note(...connectedIds()), HEARTBEAT_MS);
+  /** Marks those that `connected` returns once a minute, until `stop` is aborted. */
+  startHeartbeat(connected: () => Sighting[], stop: AbortSignal): void {
+    const timer = setInterval(() => this.note(...connected()), HEARTBEAT_MS);
     Deno.unrefTimer(timer);
     stop.addEventListener("abort", () => clearInterval(timer), { once: true });
   }
@@ -48,16 +56,30 @@ export class LastSeen {
 
   async #writeDue(): Promise<void> {
     while (this.#due.size > 0) {
-      const exeIds = [...this.#due];
-      this.#due = new Set();
+      const sightings = [...this.#due.values()];
+      this.#due = new Map();
       try {
-        const known = new Set(await this.#write(...exeIds));
-        for (const exeId of exeIds) if (!known.has(exeId)) this.#onUnknown(exeId);
+        const known = new Set(await this.#write(sightings));
+        const unknown = new Set(sightings.map(({ exe_id }) => exe_id)).difference(known);
+        for (const exeId of unknown) this.#onUnknown(exeId);
       } catch (error) {
         // Not worth a retry: those that are still connected are marked again within a minute.
-        log.warn("could not mark executors as seen", { count: exeIds.length, error: `${error}` });
+        log.warn("could not mark executors as seen", {
+          count: sightings.length,
+          error: `${error}`,
+        });
       }
     }
     this.#writing = undefined;
   }
+}
+
+/** That an executor is seen on a link, or was until now. */
+export function sightingOf(
+  { exeId, registration }: Pick<ExecutorLink, "exeId" | "registration">,
+): Sighting {
+  return {
+    exe_id: exeId,
+    ...registration !== undefined && { registration_id: registration.registration_id },
+  };
 }

@@ -43,7 +43,7 @@ export interface ConnectedExecutor {
  */
 export type ExecutorKind = "exclusive" | "relay" | "noise";
 
-/** The newest registration of an executor: what a `register` call left behind. */
+/** What a `register` call of an executor left behind, and its socket comes by. */
 export interface Registration {
   registration_id: string;
   kind: ExecutorKind;
@@ -51,4 +51,13 @@ export interface Registration {
   security_profile?: string;
   /** Of a Noise executor: its public key, opaque to the gateway and handed back as it came. */
   executor_public_key?: unknown;
+}
+
+/** That an executor was seen connected. */
+export interface Sighting {
+  exe_id: string;
+  /** The registration that its connection came by; absent when it dialled with its registration token. */
+  registration_id?: string;
+  /** Whether it has dialled in just now. */
+  dialled?: boolean;
 }

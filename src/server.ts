@@ -7,7 +7,7 @@ import { TrustedProxies } from "./client_address.ts";
 import type { Config } from "./config.ts";
 import { dispatch } from "./dispatch.ts";
 import { Holdings } from "./holdings.ts";
-import { LastSeen } from "./last_seen.ts";
+import { LastSeen, sightingOf } from "./last_seen.ts";
 import { Listener } from "./listener.ts";
 import { log } from "./logging.ts";
 import { Pacer } from "./pacer.ts";
@@ -202,7 +202,10 @@ async function openServices(
       revocations.startWatcher((turnId) => endTurn(liveTurns, turnId), stopping);
     }
     services.openSockets.startSweep(config.pingIntervalS, stopping);
-    lastSeen.startHeartbeat(() => registry.connectedIds(), stopping);
+    lastSeen.startHeartbeat(
+      () => registry.connectedIds().map((exeId) => sightingOf(registry.lookup(exeId)!)),
+      stopping,
+    );
     return services;
   } catch (error) {
     registrationTokens[Symbol.dispose]();
@@ -222,7 +225,7 @@ async function closeServices({ registrationTokens, lastSeen, store }: Services):
 
 function lastSeenIn(store: Store, registry: ConnRegistry<ExecutorLink>): LastSeen {
   return new LastSeen(
-    (...exeIds) => store.updateLastSeen(...exeIds),
+    (sightings) => store.registrations.noteSeen(sightings),
     // Removed while it dialled in, or by somebody else than this process.
     (exeId) => registry.lookup(exeId)?.close(REMOVED, REMOVED),
   );

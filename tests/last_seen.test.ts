@@ -1,24 +1,29 @@
 import assert from "node:assert/strict";
 import { LastSeen } from "../src/last_seen.ts";
+import type { Sighting } from "../src/model.ts";
 
 /** A store whose statements end when the test says so. */
 class FakeStore {
-  readonly statements: { exeIds: string[]; answer: PromiseWithResolvers<string[]> }[] = [];
+  readonly statements: {
+    sightings: readonly Sighting[];
+    answer: PromiseWithResolvers<string[]>;
+  }[] = [];
 
-  readonly write = (...exeIds: string[]): Promise<string[]> => {
+  readonly write = (sightings: readonly Sighting[]): Promise<string[]> => {
     const answer = Promise.withResolvers<string[]>();
-    this.statements.push({ exeIds, answer });
+    this.statements.push({ sightings, answer });
     return answer.promise;
   };
 
+  /** The executors that each statement was about. */
   get asked(): string[][] {
-    return this.statements.map(({ exeIds }) => exeIds);
+    return this.statements.map(({ sightings }) => sightings.map(({ exe_id }) => exe_id));
   }
 
   /** Ends the newest statement: it knew these, or all that it was asked for. */
   async finish(known?: string[]): Promise<void> {
-    const { exeIds, answer } = this.statements.at(-1)!;
-    answer.resolve(known ?? exeIds);
+    const { sightings, answer } = this.statements.at(-1)!;
+    answer.resolve(known ?? sightings.map(({ exe_id }) => exe_id));
     await settled();
   }
 }
@@ -33,10 +38,10 @@ const unexpected = (exeId: string) => assert.fail(`${exeId} was called unknown`)
 Deno.test("what is noted is written", async () => {
   const store = new FakeStore();
   const lastSeen = new LastSeen(store.write, unexpected);
-  lastSeen.note("exe_1");
+  lastSeen.note({ exe_id: "exe_1" });
   assert.deepEqual(store.asked, [["exe_1"]]);
   await store.finish();
-  lastSeen.note("exe_2", "exe_3");
+  lastSeen.note({ exe_id: "exe_2" }, { exe_id: "exe_3" });
   assert.deepEqual(store.asked, [["exe_1"], ["exe_2", "exe_3"]]);
   await store.finish();
   await lastSeen.drain();
@@ -46,9 +51,9 @@ Deno.test("what is noted is written", async () => {
 Deno.test("one statement is under way at a time and the next takes all noted meanwhile, once", async () => {
   const store = new FakeStore();
   const lastSeen = new LastSeen(store.write, unexpected);
-  lastSeen.note("first");
-  for (let i = 0; i < 1000; i++) lastSeen.note(`exe_${i}`);
-  lastSeen.note("exe_7", "first");
+  lastSeen.note({ exe_id: "first" });
+  for (let i = 0; i < 1000; i++) lastSeen.note({ exe_id: `exe_${i}` });
+  lastSeen.note({ exe_id: "exe_7" }, { exe_id: "first" });
   await settled();
   assert.equal(store.asked.length, 1);
   await store.finish();
@@ -62,19 +67,34 @@ Deno.test("one statement is under way at a time and the next takes all noted mea
   assert.equal(store.asked.length, 2);
 });
 
+Deno.test("what was noted twice is written once for each registration, and a dial is not forgotten", async () => {
+  const store = new FakeStore();
+  const lastSeen = new LastSeen(store.write, unexpected);
+  lastSeen.note({ exe_id: "first" });
+  const [one, two] = [1, 2].map((n) => ({ exe_id: "exe_1", registration_id: `reg_${n}` }));
+  lastSeen.note(one!, { exe_id: "exe_1" }, { ...two!, dialled: true }, two!, one!);
+  await store.finish();
+  assert.deepEqual(store.statements.at(-1)?.sightings, [
+    one,
+    { exe_id: "exe_1" },
+    { ...two, dialled: true },
+  ]);
+  await store.finish();
+});
+
 Deno.test("executors that the store does not know are reported, the others are not", async () => {
   const store = new FakeStore();
   const unknown: string[] = [];
   const lastSeen = new LastSeen(store.write, (exeId) => unknown.push(exeId));
-  lastSeen.note("exe_1", "exe_2", "exe_3");
+  lastSeen.note({ exe_id: "exe_1" }, { exe_id: "exe_2" }, { exe_id: "exe_3" });
   await store.finish(["exe_2"]);
   assert.deepEqual(unknown, ["exe_1", "exe_3"]);
 });
 
 Deno.test("noting from within the report is written too", async () => {
   const store = new FakeStore();
-  const lastSeen: LastSeen = new LastSeen(store.write, () => lastSeen.note("again"));
-  lastSeen.note("exe_1");
+  const lastSeen: LastSeen = new LastSeen(store.write, () => lastSeen.note({ exe_id: "again" }));
+  lastSeen.note({ exe_id: "exe_1" });
   await store.finish([]);
   assert.deepEqual(store.asked, [["exe_1"], ["again"]]);
   await store.finish();
@@ -84,14 +104,14 @@ Deno.test("noting from within the report is written too", async () => {
 Deno.test("a write that fails rejects nothing, and the next one is made", async () => {
   const store = new FakeStore();
   const lastSeen = new LastSeen(store.write, unexpected);
-  lastSeen.note("exe_1");
-  lastSeen.note("exe_2");
+  lastSeen.note({ exe_id: "exe_1" });
+  lastSeen.note({ exe_id: "exe_2" });
   store.statements[0]!.answer.reject(new Error("the store is away"));
   await settled();
   assert.deepEqual(store.asked, [["exe_1"], ["exe_2"]]);
   store.statements[1]!.answer.reject(new Error("still away"));
   await lastSeen.drain();
-  lastSeen.note("exe_3");
+  lastSeen.note({ exe_id: "exe_3" });
   assert.deepEqual(store.asked.at(-1), ["exe_3"]);
   await store.finish();
 });
@@ -103,7 +123,7 @@ Deno.test("a write that fails is logged", async () => {
     import { LastSeen } from ${url("../src/last_seen.ts")};
     configureLogging("warn");
     const lastSeen = new LastSeen(() => Promise.reject(new Error("the store is away")), () => {});
-    lastSeen.note("exe_1", "exe_2");
+    lastSeen.note({ exe_id: "exe_1" }, { exe_id: "exe_2" });
     await lastSeen.drain();
   `;
   const { code: exitCode, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -124,8 +144,8 @@ Deno.test("drain waits for what is under way and for what was noted meanwhile", 
   const store = new FakeStore();
   const lastSeen = new LastSeen(store.write, unexpected);
   await lastSeen.drain();
-  lastSeen.note("exe_1");
-  lastSeen.note("exe_2");
+  lastSeen.note({ exe_id: "exe_1" });
+  lastSeen.note({ exe_id: "exe_2" });
   let drained = false;
   const draining = lastSeen.drain().then(() => drained = true);
   await store.finish();
@@ -140,7 +160,7 @@ Deno.test("noting nothing changes nothing: what is noted after it is written", a
   const lastSeen = new LastSeen(store.write, unexpected);
   lastSeen.note();
   assert.deepEqual(store.asked, []);
-  lastSeen.note("exe_1");
+  lastSeen.note({ exe_id: "exe_1" });
   await settled();
   assert.deepEqual(store.asked, [["exe_1"]]);
   await store.finish();
@@ -151,17 +171,17 @@ Deno.test("once a minute those that are connected are marked, also after a minut
   const store = new FakeStore();
   const lastSeen = new LastSeen(store.write, unexpected);
   const stop = new AbortController();
-  let connected: string[] = [];
+  let connected: Sighting[] = [];
   lastSeen.startHeartbeat(() => connected, stop.signal);
   assert.deepEqual(minute.periods, [60_000]);
 
   minute.pass();
   await settled();
   assert.deepEqual(store.asked, [], "nobody is connected");
-  connected = ["exe_1", "exe_2"];
+  connected = [{ exe_id: "exe_1" }, { exe_id: "exe_2", registration_id: "reg_2" }];
   minute.pass();
   await settled();
-  assert.deepEqual(store.asked, [["exe_1", "exe_2"]]);
+  assert.deepEqual(store.statements.map(({ sightings }) => sightings), [connected]);
   await store.finish();
 
   stop.abort();

@@ -1,6 +1,6 @@
 import type { TestDatabases } from "../../tests/support/databases.ts";
 import { GatewayProcess } from "../../tests/support/gateway_process.ts";
-import { executorUrls, harnessEnds, seed } from "../fleet.ts";
+import { harnessEnds, registeredUrls, seed } from "../fleet.ts";
 import type { Target } from "./target.ts";
 
 /**
@@ -30,7 +30,7 @@ export async function startGatewayTarget(
       async ends(bridges) {
         const some = executors.slice(0, bridges);
         return {
-          executors: await executorUrls(gateway, kind, some),
+          executors: await registeredUrls(gateway, kind, some),
           harnesses: await harnessEnds(gateway, kind, some),
         };
       },

@@ -8,8 +8,9 @@ import type { Registration } from "../model.ts";
 import { Sealed } from "./sealed.ts";
 
 /**
- * In the URL that `register` returns: this registration of this executor may dial in. It has no end of
- * its own, since codex from 0.142 on dials the same URL for as long as it lives.
+ * In the URL that `register` returns: this registration of this executor may dial in. codex from 0.142
+ * on dials the same URL for as long as it lives, so no end is written in it: it ends with the
+ * registration, some time after that was last used (`store/registrations.ts`).
  */
 export interface ExecutorTicket extends Pick<Registration, "registration_id" | "kind"> {
   exe_id: string;

@@ -58,7 +58,7 @@ async function authorize(
 /** Refuses a harness whose release cannot talk with the executor, and says which one can. */
 function requireFit(link: ExecutorLink, { url }: RequestContext, { ticket }: Caller): void {
   if (ticket !== undefined) {
-    if (link.registrationId === ticket.registrationId) return;
+    if (link.registration?.registration_id === ticket.registrationId) return;
     throw unauthorized("the executor has registered anew since the ticket was made");
   }
   // Codex 0.131 to 0.140 adds it, and speaks relay frames.
@@ -71,7 +71,7 @@ function requireFit(link: ExecutorLink, { url }: RequestContext, { ticket }: Cal
     );
   }
   // One that dialled with its token directly may speak anything.
-  if (link.kind === "exclusive" && link.registrationId !== undefined && speaksRelay) {
+  if (link.kind === "exclusive" && link.registration !== undefined && speaksRelay) {
     throw new HttpError(
       400,
       `executor ${link.exeId} is codex 0.130: it needs a harness of codex 0.130, ` +

@@ -8,11 +8,12 @@
 import { publicKeyDigest } from "../auth/public_key.ts";
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
-import { isFlatObject, type JsonObject, readJsonObject, requiredObject } from "./body.ts";
+import { isFlatObject, type JsonObject, readJsonObject } from "./body.ts";
 import { refuseRevoked, requireCapability } from "./capability_auth.ts";
 import { bearerToken, HttpError, type RequestContext, unavailable } from "./http.ts";
 import { requireAdmission } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
+import { requiredPublicKey } from "./noise_profile.ts";
 import { publicWsBase } from "./public_url.ts";
 import { requireRegistrationToken } from "./registration_auth.ts";
 
@@ -30,14 +31,16 @@ export async function connectHarness(
   const { req, params } = context;
   const exe_id = params.exe_id!;
   const { turn_id, workspace_id } = await requireCapability(services, bearerToken(req), exe_id);
-  const harnessKey = requiredObject(await readJsonObject(req), "harness_public_key");
-  // While the store is away, no executor can come back that would be worth the wait.
-  if (services.registry.lookup(exe_id) === undefined) await services.store.ping();
+  const harnessKey = requiredPublicKey(await readJsonObject(req), "harness_public_key");
+  // While the store is away no executor can come back, and one that is here could not ask `validate`:
+  // codex tries a 503 again, but gives a handshake up.
+  await services.store.ping();
   const link = await locateExecutor(services, exe_id, req.signal);
   if (link === undefined) throw unavailable(`executor ${exe_id} is not connected`);
   await refuseRevoked(services, turn_id);
-  const registration = await services.store.getRegistration(exe_id);
-  if (link.kind !== "noise" || registration?.kind !== "noise") {
+  // The live link's, not the newest: what has registered since may never dial in.
+  const { registration } = link;
+  if (registration?.kind !== "noise") {
     throw new HttpError(
       400,
       `executor ${exe_id} does not speak Noise: it needs a harness of codex 0.140 or earlier`,
@@ -87,7 +90,7 @@ export async function validateHarnessKey(
 
 /** Why the harness that the body names may not reach the executor; `undefined` when it may. */
 async function findRefusal(
-  { store, tickets, revocations }: Services,
+  { store, tickets, registry, revocations }: Services,
   exeId: string,
   body: JsonObject,
 ): Promise<string | undefined> {
@@ -101,8 +104,11 @@ async function findRefusal(
   if (authorization.exe_id !== exeId) return "for another executor";
   if (authorization.exp < Date.now() / 1000) return "expired";
   if (authorization.registration_id !== executor_registration_id) return "for another registration";
-  const newest = await store.getRegistration(exeId);
-  if (newest?.registration_id !== executor_registration_id) return "for an earlier registration";
+  const live = registry.lookup(exeId)?.registration?.registration_id;
+  if (
+    live !== executor_registration_id &&
+    !await store.registrations.isLatest(exeId, executor_registration_id, live)
+  ) return "for an earlier registration";
   if (
     !isFlatObject(harness_public_key) ||
     authorization.key_digest !== await publicKeyDigest(harness_public_key)

@@ -1,8 +1,9 @@
 import { log } from "../logging.ts";
-import type { Registration } from "../model.ts";
 import type { Services } from "../services.ts";
-import { checkText, type JsonObject, readJsonObject, requiredObject } from "./body.ts";
-import { HttpError, type RequestContext } from "./http.ts";
+import type { NewRegistration } from "../store/registrations.ts";
+import { type JsonObject, readJsonObject } from "./body.ts";
+import type { RequestContext } from "./http.ts";
+import { isNoise, requiredNoise } from "./noise_profile.ts";
 import { publicWsBase } from "./public_url.ts";
 import { registrationRefused, requireRegistrationToken } from "./registration_auth.ts";
 
@@ -19,9 +20,10 @@ export async function registerConnection(
   const exeId = params.exe_id!;
   await services.arrivals.turn(context.source);
   await requireRegistrationToken(services, context, exeId);
-  const registration = registrationOf(await readJsonObject(req));
+  const made = registrationOf(await readJsonObject(req));
+  const registration = await services.store.registrations.make(exeId, made);
+  if (registration === undefined) throw registrationRefused();
   const { registration_id, kind, security_profile } = registration;
-  if (!await services.store.recordRegistration(exeId, registration)) throw registrationRefused();
   const ticket = await services.tickets.executor.seal({ exe_id: exeId, registration_id, kind });
   log.info("executor registered", { exe_id: exeId, kind, remote });
   const base = publicWsBase(services.config, context);
@@ -38,19 +40,7 @@ export async function registerConnection(
 }
 
 /** What registers shows in its body (protocol.md section 3). */
-function registrationOf(body: JsonObject): Registration {
-  const registration_id = `reg_${crypto.randomUUID()}`;
-  if ("security_profile" in body) {
-    const { security_profile } = body;
-    if (typeof security_profile !== "string" || security_profile === "") {
-      throw new HttpError(400, "security_profile must be a non-empty string");
-    }
-    return {
-      registration_id,
-      kind: "noise",
-      security_profile: checkText(security_profile, "security_profile", 128),
-      executor_public_key: requiredObject(body, "executor_public_key"),
-    };
-  }
-  return { registration_id, kind: "idempotency_id" in body ? "exclusive" : "relay" };
+function registrationOf(body: JsonObject): NewRegistration {
+  if (isNoise(body)) return { kind: "noise", ...requiredNoise(body) };
+  return { kind: "idempotency_id" in body ? "exclusive" : "relay" };
 }

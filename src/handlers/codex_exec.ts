@@ -1,5 +1,6 @@
 import { log } from "../logging.ts";
-import type { ExecutorKind } from "../model.ts";
+import type { Registration } from "../model.ts";
+import { sightingOf } from "../last_seen.ts";
 import type { Services } from "../services.ts";
 import { EXECUTOR_REPLACED, REPLACED } from "../switchboard/endings.ts";
 import { ExclusiveLink } from "../switchboard/exclusive_link.ts";
@@ -19,11 +20,13 @@ import { requireWebSocket, upgrade } from "./upgrade.ts";
 /** When an executor whose earlier connections do not read may come again, in seconds. */
 const BEHIND_RETRY_AFTER_S = 30;
 
-/** How an executor's socket came: what it is, and by which registration. */
+/** codex registers afresh then, and dials the URL that it is given. */
+const TICKET_ENDED = "the ticket in the URL has ended: call register for another";
+
+/** How an executor's socket came. */
 interface Origin {
-  readonly kind: ExecutorKind;
   /** Absent when it dialled with its registration token directly. */
-  readonly registrationId?: string;
+  readonly registration?: Registration;
 }
 
 /** `GET /codex-exec/{exe_id}`: an executor dials in and stays. */
@@ -55,16 +58,19 @@ async function authenticate(
   exeId: string,
   credential: string,
 ): Promise<Origin | undefined> {
-  const { store, tickets } = services;
+  const { store, tickets, registry } = services;
   if (tickets.executor.looksLike(credential)) {
     const ticket = await tickets.executor.open(credential);
     if (ticket?.exe_id !== exeId) return undefined;
-    const newest = await store.getRegistration(exeId);
-    if (newest?.registration_id !== ticket.registration_id) return undefined;
-    return { kind: ticket.kind, registrationId: ticket.registration_id };
+    const found = await store.registrations.find(exeId, ticket.registration_id);
+    if (found === undefined) return undefined;
+    // The store may not have heard of a connection that lasts: it may have been away.
+    const live = registry.lookup(exeId)?.registration?.registration_id;
+    if (!found.isFresh && live !== ticket.registration_id) throw unauthorized(TICKET_ENDED);
+    return { registration: found.registration };
   }
   const isRight = await isRegistrationToken(services, context, exeId, credential);
-  return isRight ? { kind: "exclusive" } : undefined;
+  return isRight ? {} : undefined;
 }
 
 function connect(
@@ -77,11 +83,11 @@ function connect(
   const { registry, lastSeen } = services;
   const link: ExecutorLink = makeLink(services, exeId, origin, socket, () => {
     registry.unregister(exeId, link);
-    lastSeen.note(exeId);
+    lastSeen.note(sightingOf(link));
     log.info("executor disconnected", { exe_id: exeId, dropped_frames: link.drops.byReason() });
   });
   const evicted = registry.register(exeId, link);
-  lastSeen.note(exeId);
+  lastSeen.note({ ...sightingOf(link), dialled: true });
   log.info("executor connected", { exe_id: exeId, kind: link.kind, remote });
   if (evicted !== undefined) {
     log.warn("executor dialled in anew: its earlier connection is closed", { exe_id: exeId });
@@ -92,12 +98,18 @@ function connect(
 function makeLink(
   { config: { maxStreams, maxBufferedBytes, maxFrameBytes }, traffic }: Services,
   exeId: string,
-  { kind, registrationId }: Origin,
+  { registration }: Origin,
   socket: PeerSocket,
   onLeave: () => void,
 ): ExecutorLink {
   const limits = { maxStreams, maxBufferedBytes, maxFrameBytes };
-  return kind === "exclusive" || registrationId === undefined
-    ? new ExclusiveLink(exeId, registrationId, limits, traffic, socket, onLeave)
-    : new RelayLink(exeId, { kind, registrationId }, limits, traffic, socket, onLeave);
+  return isOfRelay(registration)
+    ? new RelayLink(exeId, registration, limits, traffic, socket, onLeave)
+    : new ExclusiveLink(exeId, registration, limits, traffic, socket, onLeave);
+}
+
+function isOfRelay(
+  registration: Registration | undefined,
+): registration is Registration & { kind: "relay" | "noise" } {
+  return registration !== undefined && registration.kind !== "exclusive";
 }

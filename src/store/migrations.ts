@@ -11,6 +11,7 @@ import tokenDigest from "../../migrations/004_registration_token_digest.sql" wit
 import revokedTurnsByTime from "../../migrations/005_revoked_turns_by_time.sql" with {
   type: "text",
 };
+import registrations from "../../migrations/006_registrations.sql" with { type: "text" };
 
 /** One step of the schema. */
 export interface Migration {
@@ -27,4 +28,5 @@ export const migrations: readonly Migration[] = [
   { version: 3, file: "003_revoked_turns.sql", sql: revokedTurns },
   { version: 4, file: "004_registration_token_digest.sql", sql: tokenDigest },
   { version: 5, file: "005_revoked_turns_by_time.sql", sql: revokedTurnsByTime },
+  { version: 6, file: "006_registrations.sql", sql: registrations },
 ];

@@ -4,9 +4,10 @@
  * @module
  */
 
-import type { ConnectedExecutor, Executor, ExecutorKind, Registration } from "../model.ts";
+import type { ConnectedExecutor, Executor } from "../model.ts";
 import { type Database, sqlState } from "./database.ts";
 import { migrate } from "./migrate.ts";
+import { Registrations } from "./registrations.ts";
 
 /** Where the store keeps its data. */
 export interface StoreOptions {
@@ -39,13 +40,6 @@ export class InvalidTextError extends Error {
   override name = "InvalidTextError";
 }
 
-interface RegistrationRow {
-  registration_id: string;
-  kind: ExecutorKind;
-  security_profile: string | null;
-  executor_public_key: string | null;
-}
-
 /**
  * Executors and workspace bindings in PostgreSQL, on a server or embedded. The database is private:
  * callers have these methods and no way around them.
@@ -56,6 +50,7 @@ interface RegistrationRow {
 export class Store {
   /** The statements sent so far, those that failed, and the time they took together. */
   readonly statistics = { queries: 0, errors: 0, seconds: 0 };
+  readonly registrations = new Registrations((text, values = []) => this.#query(text, values));
   readonly #db: Database;
 
   private constructor(db: Database) {
@@ -241,42 +236,7 @@ export class Store {
 
   /** Notes that the executors were seen now. Returns the ids of those that exist. */
   async updateLastSeen(...exeIds: string[]): Promise<string[]> {
-    if (exeIds.length === 0) return [];
-    const rows = await this.#query<{ exe_id: string }>(
-      "UPDATE executors SET last_seen_at = now() WHERE exe_id = ANY ($1::text[]) RETURNING exe_id",
-      [exeIds],
-    );
-    return rows.map(({ exe_id }) => exe_id);
-  }
-
-  /** Notes the executor's newest registration. Returns whether there is such an executor. */
-  async recordRegistration(exeId: string, registration: Registration): Promise<boolean> {
-    const { registration_id, kind, security_profile, executor_public_key } = registration;
-    const key = executor_public_key === undefined ? null : JSON.stringify(executor_public_key);
-    const rows = await this.#query(
-      `UPDATE executors SET registration_id = $2::text, registration_kind = $3::text,
-         security_profile = $4::text, executor_public_key = $5::text
-       WHERE exe_id = $1::text RETURNING exe_id`,
-      [exeId, registration_id, kind, security_profile ?? null, key],
-    );
-    return rows.length > 0;
-  }
-
-  /** The executor's newest registration, or `undefined` when it has none or does not exist. */
-  async getRegistration(exeId: string): Promise<Registration | undefined> {
-    const [row] = await this.#query<RegistrationRow>(
-      `SELECT registration_id, registration_kind AS kind, security_profile, executor_public_key
-       FROM executors WHERE exe_id = $1::text AND registration_id IS NOT NULL`,
-      [exeId],
-    );
-    if (row === undefined) return undefined;
-    const { registration_id, kind, security_profile, executor_public_key } = row;
-    return {
-      registration_id,
-      kind,
-      ...security_profile !== null && { security_profile },
-      ...executor_public_key !== null && { executor_public_key: JSON.parse(executor_public_key) },
-    };
+    return await this.registrations.noteSeen(exeIds.map((exe_id) => ({ exe_id })));
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { Registration } from "../model.ts";
 import { Drops } from "./drops.ts";
 import {
   BRIDGE_ENDED,
@@ -39,7 +40,7 @@ interface Bridge {
 export class ExclusiveLink implements ExecutorLink {
   readonly exeId: string;
   readonly kind = "exclusive";
-  readonly registrationId: string | undefined;
+  readonly registration: Registration | undefined;
   readonly drops: Drops;
   readonly streamCount = 0;
 
@@ -54,20 +55,20 @@ export class ExclusiveLink implements ExecutorLink {
   #open: Bridge | undefined;
 
   /**
-   * @param registrationId the registration it came by, if it did not dial in directly
+   * @param registration the one that it came by, if it did not dial in directly
    * @param executor the executor's websocket, open
    * @param onLeave called once, as soon as the executor takes no more bridges
    */
   constructor(
     exeId: string,
-    registrationId: string | undefined,
+    registration: Registration | undefined,
     limits: LinkLimits,
     traffic: Traffic,
     executor: PeerSocket,
     onLeave: () => void,
   ) {
     this.exeId = exeId;
-    this.registrationId = registrationId;
+    this.registration = registration;
     this.#limits = limits;
     this.#traffic = traffic;
     this.drops = new Drops(traffic.drops);

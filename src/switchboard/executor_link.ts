@@ -1,4 +1,4 @@
-import type { ExecutorKind } from "../model.ts";
+import type { ExecutorKind, Registration } from "../model.ts";
 import type { Drops } from "./drops.ts";
 import type { Ending } from "./endings.ts";
 import type { EndBridge } from "./live_turns.ts";
@@ -9,7 +9,7 @@ export interface ExecutorLink {
   readonly exeId: string;
   readonly kind: ExecutorKind;
   /** The registration that its socket came by; absent when it dialled with its registration token. */
-  readonly registrationId?: string;
+  readonly registration?: Registration;
   /** The frames of this connection that went to nobody. */
   readonly drops: Drops;
   /** How many bridges are up on it. */

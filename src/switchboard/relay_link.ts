@@ -1,4 +1,4 @@
-import type { ExecutorKind } from "../model.ts";
+import type { ExecutorKind, Registration } from "../model.ts";
 import { type DropReason, Drops } from "./drops.ts";
 import {
   type Ending,
@@ -74,7 +74,7 @@ export interface RelayLimits extends LinkLimits {
 export class RelayLink implements ExecutorLink {
   readonly exeId: string;
   readonly kind: Exclude<ExecutorKind, "exclusive">;
-  readonly registrationId: string;
+  readonly registration: Registration;
   readonly drops: Drops;
 
   readonly #executor: PeerSocket;
@@ -91,24 +91,25 @@ export class RelayLink implements ExecutorLink {
   #toldAt = 0;
 
   /**
+   * @param registration the one that it came by
    * @param executor the executor's websocket, open
    * @param onLeave called once, as soon as the executor takes no more bridges
    */
   constructor(
     exeId: string,
-    { kind, registrationId }: Pick<RelayLink, "kind" | "registrationId">,
+    registration: Registration & Pick<RelayLink, "kind">,
     limits: RelayLimits,
     traffic: Traffic,
     executor: PeerSocket,
     onLeave: () => void,
   ) {
     this.exeId = exeId;
-    this.kind = kind;
-    this.registrationId = registrationId;
+    this.kind = registration.kind;
+    this.registration = registration;
     this.#limits = limits;
     this.#traffic = traffic;
     this.drops = new Drops(traffic.drops);
-    this.#gate = kind === "noise" ? new HandshakeGate() : undefined;
+    this.#gate = this.kind === "noise" ? new HandshakeGate() : undefined;
     this.#executor = executor;
     this.#onLeave = onLeave;
     executor.onmessage = (data) => this.#fromExecutor(data);

@@ -7,6 +7,7 @@ import {
   requiredText,
 } from "../../src/handlers/body.ts";
 import { HttpError } from "../../src/handlers/http.ts";
+import { HARNESS_KEY, noiseKey } from "../support/relay.ts";
 import { mutatedObject, nested, oddValue } from "./json.ts";
 import { mutateBytes } from "./mutate.ts";
 import type { Random } from "./random.ts";
@@ -25,10 +26,10 @@ export const BODY_FIELDS: Readonly<Record<string, Readonly<Record<string, string
   revoke: { turn_id: '"turn_nobody"', exp: "4000000000" },
   noise: {
     security_profile: '"noise_hybrid_ik_v1"',
-    executor_public_key: '{"suite":"s","x25519_public_key":"eA==","mlkem768_public_key":"bQ=="}',
+    executor_public_key: JSON.stringify(noiseKey()),
   },
   exclusive: { idempotency_id: '"i"' },
-  connect: { harness_public_key: '{"suite":"s","x25519_public_key":"eA=="}' },
+  connect: { harness_public_key: JSON.stringify(HARNESS_KEY) },
   validate: {
     executor_registration_id: '"reg_1"',
     harness_public_key: '{"suite":"s"}',

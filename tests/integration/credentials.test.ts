@@ -133,7 +133,7 @@ gatewayTest("the configured public base wins", async (gateway) => {
 }, { publicWsBaseUrl: "wss://gateway.example:443/path" });
 
 gatewayTest(
-  "a ticket opens its own executor only, and dies with a newer registration",
+  "a ticket opens its own executor only, and dies with it",
   async (gateway) => {
     const executor = await gateway.createExecutor();
     const other = await gateway.createExecutor();
@@ -152,10 +152,11 @@ gatewayTest(
     const bridge = await handshake(`${gateway.wsUrl}/bridge/${executor.exe_id}?token=${first}`);
     assert.equal(bridge.status, 401);
     const second = await ticketOf();
-    assert.equal(await dial(executor.exe_id, first), 401);
     assert.equal(await dial(executor.exe_id, second), 101);
+    assert.equal(await dial(executor.exe_id, first), 101, "the newer one may never be dialled by");
     const removed = await gateway.call("DELETE", `/api/codex-exec/executors/${executor.exe_id}`);
     assert.equal(removed.status, 204);
+    assert.equal(await dial(executor.exe_id, first), 401);
     assert.equal(await dial(executor.exe_id, second), 401);
   },
 );

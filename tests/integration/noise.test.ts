@@ -2,24 +2,20 @@ import assert from "node:assert/strict";
 import { deriveTickets } from "../../src/auth/tickets.ts";
 import { untilConnected, untilGone } from "../support/exclusive.ts";
 import { forEachDatabase } from "../support/databases.ts";
+import { gatewayTest, SECRETS, startGateway, type TestGateway } from "../support/gateway.ts";
 import {
-  type CreatedExecutor,
-  gatewayTest,
-  SECRETS,
-  startGateway,
-  type TestGateway,
-} from "../support/gateway.ts";
-import {
-  askToConnect,
   claim,
+  connectOk,
   dialInAsNoise,
   dialInAsRelay,
   frame,
   HARNESS_KEY,
   NOISE_REGISTRATION,
+  noiseRegistration,
   parseFrame,
   register,
   resetReason,
+  validate,
 } from "../support/relay.ts";
 import { connect, handshake, settled } from "../support/websocket.ts";
 
@@ -103,7 +99,10 @@ gatewayTest(
     assert.equal((await handshake(bundle.url)).status, 401, "the ticket is the turn's too");
 
     const second = await connectOk(gateway, executor);
-    const again = await register(gateway, executor, NOISE_REGISTRATION);
+    const again = await register(gateway, executor, noiseRegistration(3));
+    assert.equal(await validate(gateway, executor, second), true, "it has not dialled in");
+    await using _fresh = await connect(again.url);
+    assert.equal((await machine.closed).code, 1008);
     assert.equal(await validate(gateway, executor, second), false);
     assert.equal(
       await validate(gateway, executor, second, {
@@ -111,8 +110,6 @@ gatewayTest(
       }),
       false,
     );
-    await using _fresh = await connect(again.url);
-    assert.equal((await machine.closed).code, 1008);
     assert.equal((await handshake(second.url)).status, 401, "the ticket is the registration's too");
   },
 );
@@ -175,7 +172,8 @@ gatewayTest("connect refuses as a bridge does, in the same order", async (gatewa
   const { exe_id } = executor;
   const ask = async (token?: string, body: unknown = { harness_public_key: HARNESS_KEY }) => {
     const response = await post(gateway, exe_id, "connect", token, body);
-    assert.equal(response.headers.get("connection"), "close");
+    // The runtime says it once more where it has not read the body.
+    assert.match(response.headers.get("connection") ?? "", /^close(, close)?$/);
     const { error } = await response.json();
     return [response.status, error?.code];
   };
@@ -275,45 +273,6 @@ gatewayTest(
     assert.match(closed.reason, /0\.142/);
   },
 );
-
-/** What `connect` answers. */
-interface Bundle {
-  environment_id: string;
-  url: string;
-  security_profile: string;
-  executor_registration_id: string;
-  executor_public_key: unknown;
-  harness_key_authorization: string;
-}
-
-async function connectOk(
-  gateway: TestGateway,
-  { exe_id }: CreatedExecutor,
-  claims: { turn_id?: string } = {},
-): Promise<Bundle> {
-  const response = await askToConnect(gateway, exe_id, claims);
-  assert.equal(response.status, 200, await response.clone().text());
-  return await response.json();
-}
-
-/** What `validate` answers to the executor that was shown a bundle, with some of it changed. */
-async function validate(
-  gateway: TestGateway,
-  { exe_id, registration_token }: CreatedExecutor,
-  { executor_registration_id, harness_key_authorization }: Bundle,
-  change: Record<string, unknown> = {},
-): Promise<boolean> {
-  const response = await post(gateway, exe_id, "validate", registration_token, {
-    executor_registration_id,
-    harness_public_key: HARNESS_KEY,
-    harness_key_authorization,
-    ...change,
-  });
-  assert.equal(response.status, 200);
-  const answer = await response.json();
-  assert.deepEqual(Object.keys(answer), ["valid"]);
-  return answer.valid;
-}
 
 function post(
   gateway: TestGateway,

@@ -8,7 +8,7 @@ import { openPglite } from "../../src/store/pglite.ts";
 import type { CreatedExecutor } from "../support/gateway.ts";
 import { GatewayProcess } from "../support/gateway_process.ts";
 import { runGateway } from "../support/process.ts";
-import { register } from "../support/relay.ts";
+import { NOISE_REGISTRATION, noiseKey, register } from "../support/relay.ts";
 import { handshake, until } from "../support/websocket.ts";
 import { Echoes } from "./support/echoes.ts";
 import { report } from "./support/figures.ts";
@@ -178,10 +178,7 @@ diskTest(
 const LISTING = "/api/codex-exec/workspaces/ws_full/executors";
 
 /** So that nothing has to be written but by the database. */
-const GIVEN_SECRETS = {
-  CXG_CAPTOKEN_HMAC_SECRET: "a".repeat(32),
-  CXG_AGENTSERVER_INTERNAL_SECRET: "b".repeat(32),
-};
+const GIVEN_SECRETS = { CXG_CAPTOKEN_HMAC_SECRET: "a", CXG_AGENTSERVER_INTERNAL_SECRET: "b" };
 
 interface Timed {
   status: number;
@@ -245,8 +242,8 @@ async function registerUntilRefused(
       method: "POST",
       headers: { authorization: `Bearer ${registration_token}` },
       body: JSON.stringify({
-        security_profile: "large",
-        executor_public_key: { key: incompressible(60_000) },
+        ...NOISE_REGISTRATION,
+        executor_public_key: { ...noiseKey(), more: incompressible(60_000) },
       }),
     }));
     if (answer.status !== 200) return answer;

@@ -210,18 +210,6 @@ const promises: Record<string, (store: Store, own: Own) => Promise<void>> = {
     assert.equal("last_seen_at" in (b ?? {}), false);
   },
 
-  async "the newest registration counts"(store, own) {
-    const registration = (id: string) => ({ registration_id: id, kind: "noise" as const });
-    assert.equal(await store.recordRegistration(own("a"), registration("r")), false);
-    assert.equal(await store.getRegistration(own("a")), undefined);
-    await store.createExecutor(executor(own("a")), "hash");
-    assert.equal(await store.getRegistration(own("a")), undefined);
-    assert.equal(await store.recordRegistration(own("a"), registration("first")), true);
-    const newest = { registration_id: "second", kind: "exclusive" as const };
-    assert.equal(await store.recordRegistration(own("a"), newest), true);
-    assert.deepEqual(await store.getRegistration(own("a")), newest);
-  },
-
   async "a text that PostgreSQL cannot keep is refused by name"(store, own) {
     for (const text of ["a\0b", "half \ud83d"]) {
       const described = executor(own("a"), { description: text });

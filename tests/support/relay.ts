@@ -77,15 +77,22 @@ export function resetReason({ body, payload }: Frame): string {
   return new TextDecoder().decode(payload.subarray(2));
 }
 
+/** A public key in the form that codex 0.142.5 to 0.171.0 send, of no use to anybody. */
+export function noiseKey(fill = 1) {
+  return {
+    suite: "Noise_hybridIK_X25519+MLKEM768_AESGCM_SHA256",
+    x25519_public_key: Buffer.alloc(32, fill).toString("base64"),
+    mlkem768_public_key: Buffer.alloc(1184, fill).toString("base64"),
+  };
+}
+
+/** What a Noise executor registers with; each process of one has a key of its own. */
+export function noiseRegistration(fill?: number) {
+  return { security_profile: "noise_hybrid_ik_v1", executor_public_key: noiseKey(fill) };
+}
+
 /** What a Noise executor registers with. */
-export const NOISE_REGISTRATION = {
-  security_profile: "noise_hybrid_ik_v1",
-  executor_public_key: {
-    suite: "noise_hybrid_ik_v1",
-    x25519_public_key: "eDI1NTE5",
-    mlkem768_public_key: "bWxrZW0=",
-  },
-};
+export const NOISE_REGISTRATION = noiseRegistration();
 
 /** Registers as codex 0.131 to 0.140 does (no body), or as a later one (with one). */
 export async function register(
@@ -103,11 +110,7 @@ export async function register(
 }
 
 /** The public key of a harness that speaks no Noise. */
-export const HARNESS_KEY = {
-  suite: "noise_hybrid_ik_v1",
-  x25519_public_key: "aGFybmVzcw==",
-  mlkem768_public_key: "a2V5",
-};
+export const HARNESS_KEY = noiseKey(2);
 
 /** Calls `connect` as a Noise harness does. */
 export async function askToConnect(
@@ -120,6 +123,51 @@ export async function askToConnect(
     headers: { authorization: `Bearer ${await gateway.capToken(exeId, claims)}` },
     body: JSON.stringify({ harness_public_key: HARNESS_KEY }),
   });
+}
+
+/** What `connect` answers. */
+export interface Bundle {
+  environment_id: string;
+  url: string;
+  security_profile: string;
+  executor_registration_id: string;
+  executor_public_key: unknown;
+  harness_key_authorization: string;
+}
+
+/** Calls `connect`, which has to answer. */
+export async function connectOk(
+  gateway: GatewayClient,
+  { exe_id }: CreatedExecutor,
+  claims: { turn_id?: string } = {},
+): Promise<Bundle> {
+  const response = await askToConnect(gateway, exe_id, claims);
+  if (response.status !== 200) throw new Error(await response.text());
+  return await response.json();
+}
+
+/** What `validate` answers to the executor that was shown a bundle, with some of it changed. */
+export async function validate(
+  gateway: GatewayClient,
+  { exe_id, registration_token }: CreatedExecutor,
+  { executor_registration_id, harness_key_authorization }: Bundle,
+  change: Record<string, unknown> = {},
+): Promise<boolean> {
+  const response = await fetch(`${gateway.url}/cloud/environment/${exe_id}/validate`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${registration_token}` },
+    body: JSON.stringify({
+      executor_registration_id,
+      harness_public_key: HARNESS_KEY,
+      harness_key_authorization,
+      ...change,
+    }),
+  });
+  const answer = await response.json();
+  if (response.status !== 200 || Object.keys(answer).join() !== "valid") {
+    throw new Error(JSON.stringify(answer));
+  }
+  return answer.valid;
 }
 
 /** Opens a bridge as a Noise harness does. */

@@ -16,7 +16,7 @@ const LINKS: Record<string, (executor: PeerSocket) => ExecutorLink> = {
   relay: (executor) =>
     new RelayLink(
       "exe_1",
-      { kind: "relay", registrationId: "reg_1" },
+      { kind: "relay", registration_id: "reg_1" },
       LIMITS,
       new Traffic(),
       executor,
