@@ -5,10 +5,16 @@
  */
 import assert from "node:assert/strict";
 import { databases } from "../support/databases.ts";
-import { dialIn, greet, openBridge } from "../support/exclusive.ts";
+import { dialIn, greet, openBridge, untilConnected } from "../support/exclusive.ts";
 import { GatewayProcess } from "../support/gateway_process.ts";
-import { dialInAsRelay, openRelayBridge } from "../support/relay.ts";
-import { handshake, type Peer } from "../support/websocket.ts";
+import {
+  connectOk,
+  dialInAsRelay,
+  NOISE_REGISTRATION,
+  openRelayBridge,
+  register,
+} from "../support/relay.ts";
+import { connect, handshake, type Peer, until } from "../support/websocket.ts";
 import { report } from "./support/figures.ts";
 import { hasNginx, NginxFront } from "./support/nginx.ts";
 import { full } from "./support/scale.ts";
@@ -35,7 +41,8 @@ nginxTest(
     harness.send("still there?");
     assert.equal(await machine.next(), "still there?");
     await fetchFrom("127.0.0.9", `${front.url}/cloud/environment/${executor.exe_id}/register`);
-    assert.match(gateway.log, /"wrong registration token".*"remote":"127\.0\.0\.9"/);
+    const line = /"wrong registration token".*"remote":"127\.0\.0\.9"/;
+    await until("it is logged", () => line.test(gateway.log));
   },
 );
 
@@ -91,6 +98,54 @@ nginxTest("nginx limits the connections of an address", async (front) => {
   await Promise.all(harnesses.map(({ closed }) => closed));
   await report("connections that nginx let one address hold", "200, the next was answered 503");
 });
+
+nginxTest("nginx logs each request and no token of any kind", async (front, gateway) => {
+  const executor = await front.createExecutor();
+  const { exe_id, registration_token } = executor;
+  const { url } = await register(front, executor, NOISE_REGISTRATION);
+  const dialled = await connect(url);
+  await untilConnected(front, exe_id);
+  const bundle = await connectOk(front, executor);
+  const capToken = await front.capToken(exe_id);
+  const urls = [
+    bundle.url,
+    `${front.wsUrl}/bridge/${exe_id}?token=${capToken}&role=harness`,
+    `${front.wsUrl}/codex-exec/${exe_id}?token=${registration_token}`,
+    `${front.wsUrl}/codex-exec/${exe_id}?token=%63xgx.wrong`,
+  ];
+  for (const each of urls) await handshake(each);
+  dialled.close();
+  gateway.kill("SIGKILL");
+  await gateway.exited;
+  for (const each of [url, ...urls]) assert.equal((await handshake(each)).status, 502);
+  await until(
+    "all are logged",
+    async () => (await front.logs()).access.match(/"GET \/(bridge|codex-exec)\//g)?.length === 10,
+  );
+  const logs = await front.logs();
+  for (const path of ["register", "connect"]) {
+    assert.match(
+      logs.access,
+      new RegExp(`"POST /cloud/environment/${exe_id}/${path} HTTP/1.1" 200`),
+    );
+  }
+  assert.match(logs.access, /"GET \/codex-exec\/\S+ HTTP\/1\.1" 502 .* upstream=502$/m);
+  const secrets = [
+    registration_token,
+    capToken,
+    ...[url, bundle.url].map(tokenOf),
+    "wrong",
+    "token=",
+  ];
+  for (const [file, text] of Object.entries(logs)) {
+    for (const secret of secrets) assert.ok(!text.includes(secret), `${file}: ${secret}\n${text}`);
+  }
+});
+
+/** The token in a URL. */
+function tokenOf(url: string): string {
+  return new URL(url).searchParams.get("token")!;
+}
 
 /** Registers a test of nginx before a gateway. */
 function nginxTest(

@@ -48,6 +48,16 @@ export class NginxFront extends GatewayClient implements AsyncDisposable {
     return front;
   }
 
+  /** Everything that it has logged so far, in each of its files. */
+  async logs(): Promise<Record<"access" | "server_error" | "error", string>> {
+    const [access, server_error, error] = await Promise.all(
+      ["access", "server_error", "error"].map((name) =>
+        Deno.readTextFile(`${this.#dir}/${name}.log`)
+      ),
+    );
+    return { access: access!, server_error: server_error!, error: error! };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill("SIGTERM");
     await this.#child.status;
@@ -63,6 +73,8 @@ async function configuration(dir: string, port: number, gatewayPort: number): Pr
     [/^ *ssl_certificate .*$/m, ""],
     [/^ *ssl_certificate_key .*$/m, ""],
     [/127\.0\.0\.1:6060/, `127.0.0.1:${gatewayPort}`],
+    [/\/var\/log\/nginx\/codex-exec-gateway\.log/, `${dir}/access.log`],
+    [/\/var\/log\/nginx\/codex-exec-gateway\.error\.log/, `${dir}/server_error.log`],
   ];
   const conf = replacements.reduce((text, [from, to]) => {
     if (!from.test(text)) throw new Error(`the README's configuration has no ${from}`);
@@ -74,7 +86,7 @@ async function configuration(dir: string, port: number, gatewayPort: number): Pr
   const user = Deno.uid() === 0 ? "user root;" : "";
   return `${user} daemon off; worker_processes 1; pid ${dir}/nginx.pid;
     events { worker_connections 4096; }
-    http { access_log off; ${temporary.join(" ")} ${conf} }`;
+    http { ${temporary.join(" ")} ${conf} }`;
 }
 
 async function isThere(program: string): Promise<boolean> {
