@@ -15,6 +15,10 @@ const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 const MIB = 1024 * 1024;
 
+const DEFAULT_PORT = 6060;
+
+const NOT_UNICODE = "is not UTF-8";
+
 /**
  * More than a company behind one NAT or a platform's host has: what it is to prevent is that one address
  * takes all of the file descriptors, of which a service usually has some hundred thousand.
@@ -48,6 +52,8 @@ export interface Config {
   agentserverInternalSecret: string;
   /** The secret of `/api/exec-gateway/*`. */
   internalSharedSecret: string;
+  /** Opens `/metrics` and nothing else, where one is set. */
+  metricsSecret?: string;
   /** The ws:// or wss:// base of the URLs handed out; from each request when absent. */
   publicWsBaseUrl?: string;
   /** How many streams the bridges of one executor may hold together. */
@@ -96,7 +102,15 @@ export type Environment = (name: string) => string | undefined;
  */
 export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name)): Config {
   const problems: string[] = [];
-  const read = (name: string) => env(name) || undefined;
+  const read = (name: string) => {
+    try {
+      return env(name) || undefined;
+    } catch {
+      // The runtime's own error has the whole value in it.
+      if (!problems.includes(`${name} ${NOT_UNICODE}`)) problems.push(`${name} ${NOT_UNICODE}`);
+      return undefined;
+    }
+  };
   const check = <T>(name: string, fallback: T, parse: (text: string) => T | Problem): T => {
     const text = read(name);
     if (text === undefined) return fallback;
@@ -107,27 +121,32 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   };
 
   const host = check("CXG_HOST", "127.0.0.1", parseHost);
-  const port = check("CXG_PORT", 6060, parsePort);
+  const port = check("CXG_PORT", DEFAULT_PORT, parsePort);
   const sharePort = check("CXG_SHARE_PORT", false, parseSwitch);
   const dataDir = read("CXG_DATA_DIR") ?? DEFAULT_DATA_DIR;
   const databaseUrl = check("CXG_DATABASE_URL", undefined, parseDatabaseUrl);
   const publicWsBaseUrl = check("CXG_PUBLIC_WS_BASE_URL", undefined, parseWsBaseUrl);
-  const maxStreams = check("CXG_MAX_STREAMS", 128, parseCount);
-  const maxBufferedBytes = check("CXG_MAX_BUFFERED", 16 * MIB, parseCount);
-  const maxFrameBytes = check("CXG_MAX_FRAME", LARGEST_FRAME_BYTES, parseFrameSize);
+  const maxStreams = check("CXG_MAX_STREAMS", 128, upTo(65_536));
+  const maxBufferedBytes = check("CXG_MAX_BUFFERED", 16 * MIB, upTo(4096 * MIB));
+  const maxFrameBytes = check("CXG_MAX_FRAME", LARGEST_FRAME_BYTES, upTo(LARGEST_FRAME_BYTES));
   const maxConnectionsPerAddress = check(
     "CXG_MAX_CONNECTIONS_PER_ADDRESS",
     DEFAULT_MAX_CONNECTIONS_PER_ADDRESS,
-    parseCount,
+    upTo(10_000_000),
   );
   const trustedProxies = check("CXG_TRUSTED_PROXIES", [], parseProxies);
-  const pingIntervalS = check("CXG_PING_INTERVAL", 15, parseCount);
+  const pingIntervalS = check("CXG_PING_INTERVAL", 15, parsePingInterval);
   const workspaceTokens = check("CXG_WORKSPACE_TOKENS", false, parseSwitch);
   const maxTokenTtlS = check("CXG_MAX_TOKEN_TTL", DEFAULT_MAX_TTL_S, parseTtl);
   const logLevel = check("CXG_LOG_LEVEL", "info", parseLogLevel);
-  let capTokenHmacSecret = read("CXG_CAPTOKEN_HMAC_SECRET");
-  let agentserverInternalSecret = read("CXG_AGENTSERVER_INTERNAL_SECRET");
-  const internalSharedSecret = read("CXG_INTERNAL_SHARED_SECRET");
+  let capTokenHmacSecret = check("CXG_CAPTOKEN_HMAC_SECRET", undefined, parseSecret);
+  let agentserverInternalSecret = check(
+    "CXG_AGENTSERVER_INTERNAL_SECRET",
+    undefined,
+    parseHeaderSecret,
+  );
+  const internalSharedSecret = check("CXG_INTERNAL_SHARED_SECRET", undefined, parseHeaderSecret);
+  const metricsSecret = check("CXG_METRICS_SECRET", undefined, parseHeaderSecret);
 
   if (sharePort && port === 0) problems.push("CXG_SHARE_PORT needs a CXG_PORT that is not 0");
   if (read("CXG_DATABASE_URL") !== undefined) {
@@ -153,6 +172,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     capTokenHmacSecret: new TextEncoder().encode(capTokenHmacSecret),
     agentserverInternalSecret,
     internalSharedSecret: internalSharedSecret ?? agentserverInternalSecret,
+    metricsSecret,
     publicWsBaseUrl,
     maxStreams,
     maxBufferedBytes,
@@ -172,6 +192,8 @@ class Problem {
 }
 
 function parsePort(text: string): number | Problem {
+  // What Kubernetes sets in every pod for a Service that is named cxg.
+  if (/^(?:tcp|udp):\/\/\S+:\d+$/.test(text)) return DEFAULT_PORT;
   const port = Number(text);
   return /^\d+$/.test(text) && port <= 65535
     ? port
@@ -201,10 +223,44 @@ function parseWsBaseUrl(text: string): string | Problem {
     : new Problem("must be a ws:// or wss:// URL without credentials, query or fragment");
 }
 
-function parseCount(text: string): number | Problem {
-  return /^[1-9]\d{0,9}$/.test(text)
-    ? Number(text)
-    : new Problem("must be a whole number from 1 to 9999999999");
+/** Takes whole numbers from 1 to the largest that works. */
+function upTo(most: number): (text: string) => number | Problem {
+  return (text) =>
+    /^[1-9]\d{0,15}$/.test(text) && Number(text) <= most
+      ? Number(text)
+      : new Problem(`must be a whole number from 1 to ${most}`);
+}
+
+/** Seconds, or a duration. Beyond an hour nobody finds a dead peer; beyond 12 days the runtime's timer ends at once. */
+function parsePingInterval(text: string): number | Problem {
+  const seconds = parseDuration(/^\d+$/.test(text) ? `${text}s` : text);
+  return seconds !== undefined && seconds <= 3_600
+    ? seconds
+    : new Problem("must be from 1 to 3600 seconds, such as 15, 30s or 2m");
+}
+
+/** Fewer characters than this can be guessed, or were chosen by a person. */
+const MIN_SECRET_LENGTH = 32;
+
+function parseSecret(text: string): string | Problem {
+  if (text.trim() !== text) {
+    return new Problem(
+      "begins or ends with white space: was it read from a file with a line break?",
+    );
+  }
+  if (text.length < MIN_SECRET_LENGTH) {
+    return new Problem(
+      `must have at least ${MIN_SECRET_LENGTH} characters: make one with openssl rand -hex 32`,
+    );
+  }
+  return text;
+}
+
+/** A secret that callers send in a header. */
+function parseHeaderSecret(text: string): string | Problem {
+  const secret = parseSecret(text);
+  if (secret instanceof Problem || /^[!-~]+$/.test(secret)) return secret;
+  return new Problem("must be of visible ASCII characters: nobody could send it in a header");
 }
 
 /** The longest that is worth a row for each turn that was revoked meanwhile. */
@@ -217,13 +273,6 @@ function parseTtl(text: string): number | Problem {
     : new Problem("must be a duration from 1m to 366d, such as 12h or 7d");
 }
 
-function parseFrameSize(text: string): number | Problem {
-  const bytes = parseCount(text);
-  return bytes instanceof Problem || bytes > LARGEST_FRAME_BYTES
-    ? new Problem(`must be a number of bytes from 1 to ${LARGEST_FRAME_BYTES}`)
-    : bytes;
-}
-
 function parseProxies(text: string): readonly string[] | Problem {
   const entries = text.split(",").map((entry) => entry.trim());
   return entries.every(isAddressOrNetwork)
@@ -232,6 +281,6 @@ function parseProxies(text: string): readonly string[] | Problem {
 }
 
 function parseLogLevel(text: string): LogLevel | Problem {
-  return LOG_LEVELS.find((level) => level === text) ??
+  return LOG_LEVELS.find((level) => level === text.toLowerCase()) ??
     new Problem(`must be one of ${LOG_LEVELS.join(", ")}`);
 }

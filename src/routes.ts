@@ -9,7 +9,7 @@ import { connectHarness, validateHarnessKey } from "./handlers/cloud_noise.ts";
 import { codexExec } from "./handlers/codex_exec.ts";
 import { connectedExecutors, revokeTurn } from "./handlers/exec_gateway.ts";
 import { registerExecutor, removeExecutor } from "./handlers/executors.ts";
-import { gatewayApi, type Guard, internalApi } from "./handlers/guards.ts";
+import { gatewayApi, type Guard, internalApi, metricsReader } from "./handlers/guards.ts";
 import { healthz, readyz } from "./handlers/health.ts";
 import { type Handler, HttpError } from "./handlers/http.ts";
 import { metrics } from "./handlers/metrics.ts";
@@ -39,7 +39,7 @@ export const ROUTES: readonly Route[] = [
   route("POST", "/cloud/environment/:exe_id/validate", validateHarnessKey),
   route("GET", "/healthz", healthz),
   route("GET", "/readyz", readyz),
-  route("GET", "/metrics", metrics, gatewayApi),
+  route("GET", "/metrics", metrics, metricsReader),
   route("GET", "/api/exec-gateway/connected", connectedExecutors),
   route("POST", "/api/exec-gateway/revoke-turn", revokeTurn, gatewayApi),
   route("POST", "/api/codex-exec/register", registerExecutor, internalApi),

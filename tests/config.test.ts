@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { ConfigError, loadConfigFromEnv } from "../src/config.ts";
 
 const SECRETS = {
-  CXG_CAPTOKEN_HMAC_SECRET: "captoken secret",
-  CXG_AGENTSERVER_INTERNAL_SECRET: "agentserver secret",
+  CXG_CAPTOKEN_HMAC_SECRET: "a captoken secret of some length",
+  CXG_AGENTSERVER_INTERNAL_SECRET: "agentserver-secret-of-some-length",
 };
+
+/** A secret as `openssl rand -hex 32` makes one. */
+const OWN = "0123456789abcdef".repeat(4);
 
 /** Loads with the secrets set, so that no data directory is touched, and with these variables. */
 function load(variables: Record<string, string> = {}) {
@@ -39,9 +42,10 @@ Deno.test("with nothing set but the secrets, the documented defaults hold", () =
     sharePort: false,
     databaseUrl: undefined,
     dataDir: "./data",
-    capTokenHmacSecret: new TextEncoder().encode("captoken secret"),
-    agentserverInternalSecret: "agentserver secret",
-    internalSharedSecret: "agentserver secret",
+    capTokenHmacSecret: new TextEncoder().encode("a captoken secret of some length"),
+    agentserverInternalSecret: "agentserver-secret-of-some-length",
+    internalSharedSecret: "agentserver-secret-of-some-length",
+    metricsSecret: undefined,
     publicWsBaseUrl: undefined,
     maxStreams: 128,
     maxBufferedBytes: 16 * 1024 * 1024,
@@ -62,9 +66,10 @@ Deno.test("each variable sets its field", () => {
     CXG_SHARE_PORT: "1",
     CXG_DATABASE_URL: "postgres://user:password@db.example:5432/cxg?sslmode=require",
     CXG_DATA_DIR: "/var/lib/cxg",
-    CXG_CAPTOKEN_HMAC_SECRET: "sécret",
-    CXG_AGENTSERVER_INTERNAL_SECRET: "one",
-    CXG_INTERNAL_SHARED_SECRET: "two",
+    CXG_CAPTOKEN_HMAC_SECRET: "a sécret that is long enough for it",
+    CXG_AGENTSERVER_INTERNAL_SECRET: "1".repeat(32),
+    CXG_INTERNAL_SHARED_SECRET: "2".repeat(32),
+    CXG_METRICS_SECRET: "3".repeat(32),
     CXG_PUBLIC_WS_BASE_URL: "wss://gateway.example:443",
     CXG_MAX_STREAMS: "7",
     CXG_MAX_BUFFERED: "8",
@@ -82,9 +87,10 @@ Deno.test("each variable sets its field", () => {
     sharePort: true,
     databaseUrl: "postgres://user:password@db.example:5432/cxg?sslmode=require",
     dataDir: "/var/lib/cxg",
-    capTokenHmacSecret: new TextEncoder().encode("sécret"),
-    agentserverInternalSecret: "one",
-    internalSharedSecret: "two",
+    capTokenHmacSecret: new TextEncoder().encode("a sécret that is long enough for it"),
+    agentserverInternalSecret: "1".repeat(32),
+    internalSharedSecret: "2".repeat(32),
+    metricsSecret: "3".repeat(32),
     publicWsBaseUrl: "wss://gateway.example:443",
     maxStreams: 7,
     maxBufferedBytes: 8,
@@ -123,7 +129,7 @@ Deno.test("a limit is a whole number of at least 1", () => {
       "CXG_PING_INTERVAL",
     ]
   ) {
-    for (const bad of ["0", "-1", "1.5", "many", "1e3", "10000000000", " 5"]) {
+    for (const bad of ["0", "-1", "1.5", "many", "1e3", "99999999999999999", " 5"]) {
       assert.deepEqual(blamed({ ...SECRETS, [name]: bad }), [name], bad);
     }
   }
@@ -144,8 +150,8 @@ Deno.test("a variable set to nothing counts as unset", () => {
 });
 
 Deno.test("without a secret of its own, the gateway's API shares the other one, generated or not", async () => {
-  assert.equal(load().internalSharedSecret, "agentserver secret");
-  assert.equal(load({ CXG_INTERNAL_SHARED_SECRET: "own" }).internalSharedSecret, "own");
+  assert.equal(load().internalSharedSecret, "agentserver-secret-of-some-length");
+  assert.equal(load({ CXG_INTERNAL_SHARED_SECRET: OWN }).internalSharedSecret, OWN);
   const dataDir = await Deno.makeTempDir({ prefix: "cxg-test-" });
   try {
     const generated = loadOnly({ CXG_DATA_DIR: dataDir });
@@ -161,8 +167,8 @@ Deno.test("secrets that are not given come from the data directory, and one that
   try {
     const first = loadOnly({ CXG_DATA_DIR: dataDir });
     assert.deepEqual(loadOnly({ CXG_DATA_DIR: dataDir }), first, "the same at the second start");
-    const second = loadOnly({ CXG_DATA_DIR: dataDir, CXG_CAPTOKEN_HMAC_SECRET: "given" });
-    assert.deepEqual(second.capTokenHmacSecret, new TextEncoder().encode("given"));
+    const second = loadOnly({ CXG_DATA_DIR: dataDir, CXG_CAPTOKEN_HMAC_SECRET: OWN });
+    assert.deepEqual(second.capTokenHmacSecret, new TextEncoder().encode(OWN));
     assert.equal(second.agentserverInternalSecret, first.agentserverInternalSecret);
   } finally {
     await Deno.remove(dataDir, { recursive: true });
@@ -187,7 +193,7 @@ Deno.test("a database server needs both secrets given", () => {
     assert.match(problem, /required when CXG_DATABASE_URL is set/);
   }
   // Also a shared secret of its own does not stand in for them.
-  assert.equal(blamed({ CXG_DATABASE_URL, CXG_INTERNAL_SHARED_SECRET: "x" }).length, 2);
+  assert.equal(blamed({ CXG_DATABASE_URL, CXG_INTERNAL_SHARED_SECRET: OWN }).length, 2);
 });
 
 Deno.test("everything that is wrong is reported at once, each variable by its name", () => {
@@ -217,7 +223,9 @@ const ACCEPTED: Record<string, readonly string[]> = {
   CXG_DATABASE_URL: ["postgres://db", "postgresql://u:p@db:5432/name", "postgres:///n?host=/run"],
   CXG_PUBLIC_WS_BASE_URL: ["ws://h", "wss://h:8443", "wss://h/below", "ws://[::1]:6060"],
   CXG_TRUSTED_PROXIES: ["10.1.2.3", "10.0.0.0/8", "fd00::/8, ::1 ,127.0.0.1"],
-  CXG_LOG_LEVEL: ["debug", "info", "warn", "error"],
+  CXG_LOG_LEVEL: ["debug", "info", "warn", "error", "INFO", "Warn"],
+  CXG_PING_INTERVAL: ["1", "15", "3600", "30s", "2m", "1h"],
+  CXG_MAX_BUFFERED: ["1", "4294967296"],
 };
 
 const REFUSED: Record<string, readonly string[]> = {
@@ -247,7 +255,14 @@ const REFUSED: Record<string, readonly string[]> = {
     " ",
   ],
   CXG_TRUSTED_PROXIES: ["localhost", "10.0.0.0/33", "127.0.0.1,", "10.0.0.1:80", "::1 10.0.0.1"],
-  CXG_LOG_LEVEL: ["INFO", "warning", "trace", "fatal", " info", "0"],
+  CXG_PING_INTERVAL: ["3601", "8600000", "2h", "1d", "500ms"],
+  CXG_MAX_BUFFERED: ["4294967297"],
+  CXG_MAX_STREAMS: ["65537"],
+  CXG_CAPTOKEN_HMAC_SECRET: ["x".repeat(31), `${OWN}\n`, ` ${OWN}`],
+  CXG_AGENTSERVER_INTERNAL_SECRET: ["x".repeat(31), `${OWN}\n`, `${OWN} ${OWN}`, `é${OWN}`],
+  CXG_INTERNAL_SHARED_SECRET: ["x".repeat(31), `${OWN}\t`, `${OWN}\0${OWN}`],
+  CXG_METRICS_SECRET: ["x", `${OWN}é`],
+  CXG_LOG_LEVEL: ["warning", "trace", "fatal", " info", "0"],
 };
 
 for (const [name, values] of Object.entries(ACCEPTED)) {
@@ -265,6 +280,29 @@ for (const [name, values] of Object.entries(REFUSED)) {
     });
   }
 }
+
+Deno.test("a variable that is not UTF-8 is named, and not told", () => {
+  const env = (name: string) => {
+    if (name === "CXG_LOG_LEVEL" || name === "CXG_CAPTOKEN_HMAC_SECRET") {
+      throw new Deno.errors.InvalidData(
+        'environment variable was not valid unicode: "se\\xffcret"',
+      );
+    }
+    return { ...SECRETS }[name];
+  };
+  assert.throws(() => loadConfigFromEnv(env), (error) => {
+    assert(error instanceof ConfigError);
+    assert.deepEqual([...error.problems].sort(), [
+      "CXG_CAPTOKEN_HMAC_SECRET is not UTF-8",
+      "CXG_LOG_LEVEL is not UTF-8",
+    ]);
+    return true;
+  });
+});
+
+Deno.test("what Kubernetes sets for a Service that is named cxg is not taken for a port", () => {
+  assert.equal(load({ CXG_PORT: "tcp://10.96.0.7:6060" }).port, 6060);
+});
 
 Deno.test("a bad value's text is in no message: it may be a secret in the wrong variable", () => {
   const value = "hunter2secret value";

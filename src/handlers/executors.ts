@@ -4,7 +4,7 @@ import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { REMOVED } from "../switchboard/endings.ts";
 import { checkId, checkText, optionalText, readJsonObject } from "./body.ts";
-import { HttpError, noContent, type RequestContext } from "./http.ts";
+import { HttpError, noContent, type RequestContext, unauthorized } from "./http.ts";
 
 /**
  * `POST /api/codex-exec/register`: a new executor and its registration token, of which only the
@@ -40,7 +40,7 @@ export async function registerExecutor(
  */
 function userIdOf(req: Request): string {
   const header = req.headers.get("x-user-id") ?? "";
-  if (header === "") throw new HttpError(401, "missing user");
+  if (header === "") throw unauthorized("missing user");
   const bytes = Uint8Array.from(header, (character) => character.charCodeAt(0));
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -9,6 +9,12 @@ export type Guard = (config: Config, req: Request) => void;
 export const internalApi: Guard = (config, req) =>
   requireSecret(req, config.agentserverInternalSecret);
 
+/** For `/metrics`: its own secret, where there is one, or the gateway API's. */
+export const metricsReader: Guard = (config, req) => {
+  if (config.metricsSecret !== undefined && holdsSecret(req, config.metricsSecret)) return;
+  gatewayApi(config, req);
+};
+
 /** For `/api/exec-gateway/*`: its own secret, or the same when it has none. */
 export const gatewayApi: Guard = (config, req) => requireSecret(req, config.internalSharedSecret);
 

@@ -143,13 +143,16 @@ function read(token: string): CapClaims | Refusal {
   if (right !== signature) return "signature";
   const fields = object(payload);
   if (fields === undefined) return "malformed";
-  const { turn_id, workspace_id = "", exe_ids, iat = 0, exp } = fields;
+  const { turn_id, workspace_id = "", iat = 0, exp } = fields;
+  const exe_ids = fields.exe_ids ?? [];
   const fits = typeof turn_id === "string" && turn_id.length > 0 && turn_id.length <= 1024 &&
     turn_id.isWellFormed() && !turn_id.includes("\0") &&
     typeof workspace_id === "string" && Number.isSafeInteger(iat) && Number.isSafeInteger(exp) &&
     Array.isArray(exe_ids) && exe_ids.every((id) => typeof id === "string");
   if (!fits) return "malformed";
   if (exp as number < NOW) return "expired";
+  // Seven days, and what clocks may be apart.
+  if (exp as number > NOW + 7 * 86_400 + 300) return "malformed";
   return { turn_id, workspace_id, exe_ids, iat: iat as number, exp: exp as number };
 }
 

@@ -53,7 +53,7 @@ switchboardTest("a thousand frames each way at once keep their order", async (ga
 });
 
 /** `CXG_MAX_FRAME` when nothing is said, in bytes. */
-const LARGEST = loadConfigFromEnv((name) => /_SECRET$/.test(name) ? "a secret" : undefined)
+const LARGEST = loadConfigFromEnv((name) => /_SECRET$/.test(name) ? "s".repeat(32) : undefined)
   .maxFrameBytes;
 
 switchboardTest(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { noteSecret } from "../support/evidence.ts";
 import { dialIn, greet, openBridge } from "../support/exclusive.ts";
-import { gatewayTest, SECRETS, type TestGateway } from "../support/gateway.ts";
+import { gatewayTest, SECRETS, switchboardTest, type TestGateway } from "../support/gateway.ts";
 import { claim, dialInAsRelay, frame, openRelayBridge } from "../support/relay.ts";
 import { handshake, until } from "../support/websocket.ts";
 
@@ -71,3 +72,21 @@ async function scrape(gateway: TestGateway): Promise<Map<string, number>> {
     }),
   );
 }
+
+const OWN = "metrics-secret-0123456789abcdefghij";
+
+switchboardTest("a secret for the metrics opens them, and nothing else", async (gateway) => {
+  const status = async (path: string, secret: string) => {
+    const answer = await fetch(gateway.url + path, {
+      headers: { authorization: `Bearer ${secret}` },
+    });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  noteSecret("configured", OWN);
+  assert.equal(await status("/metrics", OWN), 200);
+  assert.equal(await status("/metrics", SECRETS.shared), 200);
+  assert.equal(await status("/metrics", SECRETS.internal), 401);
+  assert.equal(await status("/api/exec-gateway/connected?workspace_id=w", OWN), 401);
+  assert.equal(await status("/api/codex-exec/workspaces/w/executors", OWN), 401);
+}, { metricsSecret: OWN });

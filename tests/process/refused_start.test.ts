@@ -44,8 +44,8 @@ Deno.test("a database that does not answer is one line, without the password", a
   const ended = await runGateway({
     CXG_DATA_DIR: dir.path,
     CXG_DATABASE_URL: "postgres://user:hunter2secret@127.0.0.1:1/db",
-    CXG_CAPTOKEN_HMAC_SECRET: "a hunter2secret",
-    CXG_AGENTSERVER_INTERNAL_SECRET: "b hunter2secret",
+    CXG_CAPTOKEN_HMAC_SECRET: "a hunter2secret, and long enough for one",
+    CXG_AGENTSERVER_INTERNAL_SECRET: "b-hunter2secret-and-long-enough-for-one",
   });
   assertRefused(ended, 1);
   assert.match(ended.stderr, /127\.0\.0\.1:1\b/);
@@ -70,8 +70,8 @@ Deno.test("with both secrets given, too, a data directory that cannot be made is
   await Deno.writeTextFile(`${dir.path}/file`, "");
   const ended = await runGateway({
     CXG_DATA_DIR: `${dir.path}/file/data`,
-    CXG_CAPTOKEN_HMAC_SECRET: "a",
-    CXG_AGENTSERVER_INTERNAL_SECRET: "b",
+    CXG_CAPTOKEN_HMAC_SECRET: "a".repeat(32),
+    CXG_AGENTSERVER_INTERNAL_SECRET: "b".repeat(32),
   });
   assertRefused(ended, 1);
   assert(ended.stderr.includes(`${dir.path}/file/data`), ended.stderr);

@@ -4,7 +4,7 @@ import { Gateway, runCli, TempDir } from "../support/process.ts";
 
 Deno.test("no credential, good or wrong, is in the log, on the screen or in the database", async (t) => {
   await using dir = await TempDir.withDatabase();
-  const shared = "shared-hunter2-secret";
+  const shared = "shared-hunter2-secret-of-some-length";
   const variables = { CXG_INTERNAL_SHARED_SECRET: shared };
   /** Everything that must not be found, by what it is. */
   const credentials: Record<string, string> = { shared };

@@ -178,7 +178,10 @@ diskTest(
 const LISTING = "/api/codex-exec/workspaces/ws_full/executors";
 
 /** So that nothing has to be written but by the database. */
-const GIVEN_SECRETS = { CXG_CAPTOKEN_HMAC_SECRET: "a", CXG_AGENTSERVER_INTERNAL_SECRET: "b" };
+const GIVEN_SECRETS = {
+  CXG_CAPTOKEN_HMAC_SECRET: "a".repeat(32),
+  CXG_AGENTSERVER_INTERNAL_SECRET: "b".repeat(32),
+};
 
 interface Timed {
   status: number;

@@ -14,7 +14,7 @@ import { keepLogs, noteSecret } from "./evidence.ts";
 export const SECRETS = {
   capToken: "test-captoken-hmac-secret-0123456789",
   internal: "test-agentserver-internal-secret",
-  shared: "test-internal-shared-secret",
+  shared: "test-internal-shared-secret-0123456789",
 };
 
 /** An executor that a test created. */
