@@ -4,6 +4,7 @@
  * @module
  */
 import { bridge } from "./handlers/bridge.ts";
+import { registerDirect } from "./handlers/cloud_direct.ts";
 import { registerConnection } from "./handlers/cloud_register.ts";
 import { connectHarness, validateHarnessKey } from "./handlers/cloud_noise.ts";
 import { codexExec } from "./handlers/codex_exec.ts";
@@ -35,6 +36,7 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/codex-exec/:exe_id", codexExec),
   route("POST", "/cloud/environment/:exe_id/register", registerConnection),
   route("POST", "/cloud/executor/:exe_id/register", registerConnection),
+  route("POST", "/cloud/environment/:exe_id/direct/register", registerDirect),
   route("POST", "/cloud/environment/:exe_id/connect", connectHarness),
   route("POST", "/cloud/environment/:exe_id/validate", validateHarnessKey),
   route("GET", "/healthz", healthz),

@@ -1,4 +1,5 @@
 import { CLOCK_LEEWAY_S } from "./auth/capability_token.ts";
+import { DirectKeys } from "./auth/direct_keys.ts";
 import { RegistrationTokens } from "./auth/registration_tokens.ts";
 import { SingleUse } from "./auth/single_use.ts";
 import { deriveTickets } from "./auth/tickets.ts";
@@ -187,6 +188,8 @@ async function openServices(
       wrongTokens: new WrongTokens(),
       tickets: await deriveTickets(config.capTokenHmacSecret),
       usedTickets: new SingleUse(),
+      directKeys: await DirectKeys.derive(config.capTokenHmacSecret),
+      usedSignatures: new SingleUse(),
       lastSeen,
       openSockets: new OpenSockets(config.maxBufferedBytes),
       trustedProxies: new TrustedProxies(config.trustedProxies),

@@ -1,3 +1,4 @@
+import type { DirectKeys } from "./auth/direct_keys.ts";
 import type { RegistrationTokens } from "./auth/registration_tokens.ts";
 import type { SingleUse } from "./auth/single_use.ts";
 import type { Tickets } from "./auth/tickets.ts";
@@ -28,6 +29,10 @@ export interface Services {
   readonly tickets: Tickets;
   /** The harness tickets that have opened their bridge. */
   readonly usedTickets: SingleUse;
+  /** Of direct executors. */
+  readonly directKeys: DirectKeys;
+  /** The signatures of direct executors that have opened their websocket. */
+  readonly usedSignatures: SingleUse;
   readonly lastSeen: LastSeen;
   readonly traffic: Traffic;
   readonly refusals: Refusals;

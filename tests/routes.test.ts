@@ -26,6 +26,7 @@ const ENDPOINTS = [
   ["GET", "/bridge/exe_1", undefined, { exe_id: "exe_1" }],
   ["POST", "/cloud/executor/exe_1/register", undefined, { exe_id: "exe_1" }],
   ["POST", "/cloud/environment/exe_1/register", undefined, { exe_id: "exe_1" }],
+  ["POST", "/cloud/environment/exe_1/direct/register", undefined, { exe_id: "exe_1" }],
   ["POST", "/api/codex-exec/register", internalApi, {}],
   ["DELETE", "/api/codex-exec/executors/exe_1", internalApi, { exe_id: "exe_1" }],
   ["POST", "/api/codex-exec/workspaces/ws_1/executors", internalApi, { wid: "ws_1" }],

@@ -4,9 +4,12 @@
  * @module
  */
 import { mintCapabilityToken } from "../auth/capability_token.ts";
+import type { KeyPair } from "../auth/direct_keys.ts";
 import { type CodexLine, executorLines, harnessLines } from "./codex_lines.ts";
+import { directLine, directWarning } from "./direct_lines.ts";
+import { describeExecutors, environmentsToml } from "./environments.ts";
 import { Gateway } from "./gateway.ts";
-import { print, shellWord, UsageError } from "./output.ts";
+import { complain, print, shellWord, UsageError } from "./output.ts";
 import { programName } from "./program_name.ts";
 
 /** The values of a command's flags, as `node:util` `parseArgs` gives them. */
@@ -30,6 +33,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       description: { type: "string" },
       cwd: { type: "string" },
       user: { type: "string" },
+      direct: { type: "boolean" },
     },
     run: addExecutor,
   },
@@ -41,6 +45,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       exe: { type: "string", multiple: true },
       ttl: { type: "string" },
       turn: { type: "string" },
+      environments: { type: "boolean" },
     },
     run: mintToken,
   },
@@ -52,18 +57,26 @@ async function addExecutor(flags: Flags, positionals: string[]): Promise<void> {
   const name = required(flags, "name");
   const workspace = required(flags, "workspace");
   const gateway = new Gateway(text(flags, "url"));
-  const { exe_id, registration_token } = await gateway.call("POST", "/api/codex-exec/register", {
+  const created = await gateway.call("POST", "/api/codex-exec/register", {
     display_name: name,
     description: text(flags, "description") ?? name,
     default_cwd: text(flags, "cwd"),
-  }, text(flags, "user") ?? "local") as { exe_id: string; registration_token: string };
+    direct: flags.direct === true,
+  }, text(flags, "user") ?? "local") as CreatedExecutor;
+  const { exe_id, registration_token, direct } = created;
   await gateway.call("POST", `${workspacePath(workspace)}/executors`, {
     exe_id,
     is_default: flags.default === true,
   });
-  const lines = executorLines(gateway.publicUrl, exe_id, registration_token);
+  const lines = direct === undefined
+    ? executorLines(gateway.publicUrl, exe_id, registration_token)
+    : [directLine(gateway.publicUrl, exe_id, direct)];
+  const warning = direct && directWarning(gateway.publicUrl);
+  if (warning !== undefined) complain(`executor add: ${warning}`);
   if (flags.json) {
-    print(JSON.stringify({ exe_id, registration_token, workspace_id: workspace, run: lines }));
+    print(
+      JSON.stringify({ exe_id, registration_token, workspace_id: workspace, direct, run: lines }),
+    );
     return;
   }
   print(`executor            ${exe_id}
@@ -115,7 +128,7 @@ async function removeExecutor(flags: Flags, positionals: string[]): Promise<void
 async function mintToken(flags: Flags, positionals: string[]): Promise<void> {
   expectPositionals(positionals, 0);
   const workspace = required(flags, "workspace");
-  const exeIds = (flags.exe ?? []) as string[];
+  const exeIds = [...new Set((flags.exe ?? []) as string[])];
   if (exeIds.length === 0) throw new UsageError("--exe is required");
   const ttl = parseDuration(text(flags, "ttl") ?? "1h");
   const turn = text(flags, "turn") ?? `turn_${crypto.randomUUID()}`;
@@ -129,12 +142,24 @@ async function mintToken(flags: Flags, positionals: string[]): Promise<void> {
     iat,
     exp,
   }, gateway.capTokenSecret);
+  let environments_toml: string | undefined;
+  if (flags.environments === true) {
+    const executors = await describeExecutors(gateway, workspace, exeIds);
+    for (const { exe_id, kind } of executors) {
+      if (kind !== "noise" && kind !== "relay") continue;
+      complain(
+        `token mint: ${exe_id} is connected as ${kind}, which environments.toml cannot reach`,
+      );
+    }
+    environments_toml = environmentsToml(gateway.publicUrl, executors, token, exp);
+    if (!flags.json) return print(environments_toml.trimEnd());
+  }
   const harness = exeIds.map((exe_id) => ({
     exe_id,
     lines: harnessLines(gateway.publicUrl, exe_id, token),
   }));
   if (flags.json) {
-    print(JSON.stringify({ token, turn_id: turn, exp, harness }));
+    print(JSON.stringify({ token, turn_id: turn, exp, harness, environments_toml }));
     return;
   }
   print(`turn    ${turn}
@@ -157,6 +182,12 @@ async function revokeTurn(flags: Flags, positionals: string[]): Promise<void> {
     .call("POST", "/api/exec-gateway/revoke-turn", { turn_id: turnId, exp });
   if (flags.json) print(JSON.stringify({ turn_id: turnId, revoked: true }));
   else print(`revoked ${turnId}`);
+}
+
+interface CreatedExecutor {
+  exe_id: string;
+  registration_token: string;
+  direct?: KeyPair;
 }
 
 interface ListedExecutor {

@@ -31,6 +31,8 @@ this once) and the command to run on that machine.
   --description TEXT   what an agent reads about it (by default its name)
   --cwd DIR            the directory commands start in
   --user ID            on whose behalf (by default "local")
+  --direct             print a key pair, also shown this once, and the line of a direct executor
+                       (codex 0.171 and later, by https or on loopback)
 `,
   "executor list": `usage: PROGRAM executor list --workspace ID
 
@@ -47,6 +49,8 @@ Needs the gateway's secret, not the running gateway.
 
   --ttl DURATION       how long it is good for: 90s, 15m, 1h, 2d (by default 1h)
   --turn ID            the turn it belongs to (by default a new one)
+  --environments       print the $CODEX_HOME/environments.toml of a turn that reaches all of them,
+                       and nothing else (codex 0.160 and later; direct executors)
 `,
   "turn revoke": `usage: PROGRAM turn revoke TURN_ID [--exp UNIX_SECONDS]
 

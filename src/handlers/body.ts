@@ -25,7 +25,21 @@ export type JsonObject = Readonly<Record<string, unknown>>;
  * JSON object in UTF-8
  */
 export async function readJsonObject(req: Request): Promise<JsonObject> {
-  const text = await readText(req);
+  return parseJsonObject(await readBytes(req, MAX_BODY_BYTES));
+}
+
+/**
+ * Parses a body that was read; an empty one counts as `{}`.
+ *
+ * @throws {HttpError} 400 when it is not a JSON object in UTF-8
+ */
+export function parseJsonObject(bytes: Uint8Array): JsonObject {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new HttpError(400, "the body could not be read as UTF-8");
+  }
   if (text === "") return {};
   let value: unknown;
   try {
@@ -35,6 +49,41 @@ export async function readJsonObject(req: Request): Promise<JsonObject> {
   }
   if (!isJsonObject(value)) throw new HttpError(400, "the body must be a JSON object");
   return value;
+}
+
+/**
+ * Reads a body as it came.
+ *
+ * @param maxBytes the most that it may have
+ * @throws {HttpError} 413 over the limit, 408 when it takes too long to come, 400 when it breaks off
+ */
+export async function readBytes(req: Request, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = new HttpError(413, `the body must be at most ${maxBytes} bytes`);
+  if (Number(req.headers.get("content-length")) > maxBytes) throw tooLarge;
+  if (req.body === null) return new Uint8Array();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  let isLate = false;
+  const reader = req.body.getReader();
+  const timer = setTimeout(() => {
+    isLate = true;
+    reader.cancel().catch(() => {});
+  }, BODY_TIMEOUT_MS);
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      length += part.value.length;
+      if (length > maxBytes) throw tooLarge;
+      chunks.push(part.value);
+    }
+    if (!isLate) return Buffer.concat(chunks);
+  } catch (error) {
+    if (error === tooLarge) throw error;
+    if (!isLate) throw new HttpError(400, "the body could not be read");
+  } finally {
+    clearTimeout(timer);
+  }
+  // What still comes of it must not be taken for the next request.
+  throw new HttpError(408, "the body took too long to come", { connection: "close" });
 }
 
 /**
@@ -126,35 +175,6 @@ export function checkId(value: string, name: string): string {
     throw new HttpError(400, `${name} must not have blanks or control characters`);
   }
   return value;
-}
-
-async function readText(req: Request): Promise<string> {
-  const tooLarge = new HttpError(413, `the body must be at most ${MAX_BODY_BYTES} bytes`);
-  if (Number(req.headers.get("content-length")) > MAX_BODY_BYTES) throw tooLarge;
-  if (req.body === null) return "";
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  let isLate = false;
-  const reader = req.body.getReader();
-  const timer = setTimeout(() => {
-    isLate = true;
-    reader.cancel().catch(() => {});
-  }, BODY_TIMEOUT_MS);
-  try {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      length += part.value.length;
-      if (length > MAX_BODY_BYTES) throw tooLarge;
-      chunks.push(part.value);
-    }
-    if (!isLate) return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
-  } catch (error) {
-    if (error === tooLarge) throw error;
-    if (!isLate) throw new HttpError(400, "the body could not be read as UTF-8");
-  } finally {
-    clearTimeout(timer);
-  }
-  // What still comes of it must not be taken for the next request.
-  throw new HttpError(408, "the body took too long to come", { connection: "close" });
 }
 
 function isJsonObject(value: unknown): value is JsonObject {

@@ -1,3 +1,4 @@
+import { isSigned } from "../auth/sigv4.ts";
 import { log } from "../logging.ts";
 import type { Registration } from "../model.ts";
 import { sightingOf } from "../last_seen.ts";
@@ -14,6 +15,7 @@ import {
   unauthorized,
   unavailable,
 } from "./http.ts";
+import { requireSignedUpgrade } from "./direct_auth.ts";
 import { isRegistrationToken } from "./registration_auth.ts";
 import { requireWebSocket, upgrade } from "./upgrade.ts";
 
@@ -27,6 +29,12 @@ const TICKET_ENDED = "the ticket in the URL has ended: call register for another
 interface Origin {
   /** Absent when it dialled with its registration token directly. */
   readonly registration?: Registration;
+  /**
+   * Uses its credential up, where it is good once.
+   *
+   * @throws {HttpError} when it was used before
+   */
+  readonly useUp?: () => void;
 }
 
 /** `GET /codex-exec/{exe_id}`: an executor dials in and stays. */
@@ -34,9 +42,12 @@ export async function codexExec(services: Services, context: RequestContext): Pr
   const { req, params, remote } = context;
   const exeId = params.exe_id!;
   const credential = socketCredential(context);
-  if (credential === undefined) throw new HttpError(400, "missing token");
+  const isDirect = isSigned(req);
+  if (credential === undefined && !isDirect) throw new HttpError(400, "missing token");
   await services.arrivals.turn(context.source);
-  const origin = await authenticate(services, context, exeId, credential);
+  const origin = isDirect
+    ? await requireSignedUpgrade(services, context, exeId)
+    : await authenticate(services, context, exeId, credential!);
   if (origin === undefined) throw unauthorized("unknown executor or wrong token");
   requireWebSocket(req);
   const owner = `executor ${exeId}`;
@@ -46,6 +57,7 @@ export async function codexExec(services: Services, context: RequestContext): Pr
       BEHIND_RETRY_AFTER_S,
     );
   }
+  origin.useUp?.();
   return upgrade(services, context, owner, (socket) => {
     socket.whenOpen(() => connect(services, exeId, origin, socket, remote));
   });

@@ -3,16 +3,17 @@ import { tokenDigest } from "../auth/token_digest.ts";
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { REMOVED } from "../switchboard/endings.ts";
-import { checkId, checkText, optionalText, readJsonObject } from "./body.ts";
+import { checkId, checkText, optionalBoolean, optionalText, readJsonObject } from "./body.ts";
 import { HttpError, noContent, type RequestContext, unauthorized } from "./http.ts";
 
 /**
  * `POST /api/codex-exec/register`: a new executor and its registration token, of which only the
  * bcrypt hash and the digest are kept: the digest to judge it by, the hash for the Go original, which
- * may read the same database.
+ * may read the same database. With `direct` in the body the answer has the key pair of a direct
+ * executor too, which can be had at no other time: the token's hash is what it is made of.
  */
 export async function registerExecutor(
-  { store, registrationTokens }: Services,
+  { store, registrationTokens, directKeys }: Services,
   { req }: RequestContext,
 ): Promise<Response> {
   const userId = checkText(userIdOf(req), "X-User-Id", 256);
@@ -24,13 +25,18 @@ export async function registerExecutor(
     description: optionalText(body, "description", 4096),
     default_cwd: optionalText(body, "default_cwd", 4096),
   };
+  const isDirect = optionalBoolean(body, "direct");
   // While the store is away, nobody should first wait for a hash that cannot be kept.
   await store.ping();
   const registration_token = newRegistrationToken();
   const hash = await registrationTokens.hash(registration_token);
   await store.createExecutor(executor, hash, tokenDigest(registration_token));
   log.info("executor created", { exe_id: executor.exe_id, user_id: userId });
-  return Response.json({ exe_id: executor.exe_id, registration_token }, { status: 201 });
+  return Response.json({
+    exe_id: executor.exe_id,
+    registration_token,
+    ...isDirect && { direct: await directKeys.pairOf(executor.exe_id, hash) },
+  }, { status: 201 });
 }
 
 /**

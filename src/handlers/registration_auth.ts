@@ -69,10 +69,15 @@ async function isByBcrypt(
   return true;
 }
 
-/** Refuses when there is a time to stay away, in seconds. */
-function refuseAfter(seconds: number): void {
+/**
+ * Refuses when there is a time to stay away.
+ *
+ * @param seconds 0 when there is none
+ * @throws {HttpError} 429
+ */
+export function refuseAfter(seconds: number, what = "registration tokens"): void {
   if (seconds === 0) return;
-  throw new HttpError(429, "too many wrong registration tokens", {
+  throw new HttpError(429, `too many wrong ${what}`, {
     "retry-after": String(seconds),
   });
 }

@@ -21,13 +21,14 @@ export interface BodyInput {
 
 /** The fields of every documented body, each with a right value. */
 export const BODY_FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  register: { display_name: '"a box"', description: '"d"', default_cwd: '"/"' },
+  register: { display_name: '"a box"', description: '"d"', default_cwd: '"/"', direct: "true" },
   bind: { exe_id: '"{{absent}}"', is_default: "true" },
   revoke: { turn_id: '"turn_nobody"', exp: "4000000000" },
   noise: {
     security_profile: '"noise_hybrid_ik_v1"',
     executor_public_key: JSON.stringify(noiseKey()),
   },
+  direct: { transport: '"direct_jsonrpc_v1"' },
   exclusive: { idempotency_id: '"i"' },
   connect: { harness_public_key: JSON.stringify(HARNESS_KEY) },
   validate: {

@@ -24,7 +24,7 @@ interface Endpoint {
   ids: readonly string[];
   body?: keyof typeof BODY_FIELDS;
   /** Whose good credential lets the request through; "bcrypt" where a check takes 60 ms. */
-  credential: "none" | "internal" | "shared" | "capability" | "bcrypt";
+  credential: "none" | "internal" | "shared" | "capability" | "bcrypt" | "signature";
 }
 
 const WORKSPACE = "/api/codex-exec/workspaces/";
@@ -44,6 +44,14 @@ const ENDPOINTS: readonly Endpoint[] = [
       credential: "bcrypt",
     }))
   ),
+  {
+    method: "POST",
+    path: "/cloud/environment/:id/direct/register",
+    ids: ["{{absent}}"],
+    body: "direct",
+    credential: "signature",
+  },
+  { method: "GET", path: "/codex-exec/:id", ids: ["{{absent}}"], credential: "signature" },
   {
     method: "POST",
     path: "/cloud/environment/:id/connect",
@@ -304,6 +312,10 @@ function headersOf(
     const named = /\{\{(relay|noise|absent)\}\}/.exec(target)?.[1];
     const token = random.chance(0.8) && named || random.pick(["relay", "noise", "absent"]);
     add("authorization", `Bearer {{${token}Token}}`);
+  } else if (credential === "signature") {
+    if (random.chance(0.9)) add("authorization", signature(random, method));
+    const date = random.chance(0.9) ? "20261231T235959Z" : headerValue(random);
+    if (random.chance(0.9)) add("x-amz-date", date);
   } else if (credential === "bcrypt") {
     // In nearly all of them something that is not even checked.
     if (method === "POST" && random.chance(0.12)) {
@@ -319,6 +331,15 @@ function headersOf(
     add(name, headerValue(random));
   }
   return random.chance(0.1) ? random.shuffle(headers) : headers;
+}
+
+/** An AWS signature that is no good, in most cases for its last part alone. */
+function signature(random: Random, method: string): string {
+  const signed = method === "GET" ? "host;x-amz-date" : "content-type;host;x-amz-date";
+  const text = "AWS4-HMAC-SHA256 Credential=key/20261231/us-east-1/execute-api/aws4_request, " +
+    `SignedHeaders=${signed}, Signature=${"0123456789abcdef".repeat(4)}`;
+  const odd = random.chance(0.5) ? text : mutateText(random, text);
+  return latin1(new TextEncoder().encode(odd.toWellFormed())).replaceAll(/[\r\n\0]/g, "");
 }
 
 /** Mostly what a header can carry, and now and then what it cannot. */

@@ -18,7 +18,14 @@ Deno.test("the suite has logged, and noted every kind of secret", () => {
     assert.ok(count >= 5, `${count} lines say "${message}"`);
   }
   const kinds = Map.groupBy(used, ({ kind }) => kind);
-  for (const kind of ["configured", "registration token", "capability token", "ticket"] as const) {
+  const all = [
+    "configured",
+    "registration token",
+    "capability token",
+    "ticket",
+    "secret access key",
+  ] as const;
+  for (const kind of all) {
     const count = new Set(kinds.get(kind)?.map(({ secret }) => secret)).size;
     assert.ok(count >= 3, `${count} of the kind ${kind}`);
   }

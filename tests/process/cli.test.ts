@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { verifyCapabilityToken } from "../../src/auth/capability_token.ts";
+import { freePort } from "../support/free_port.ts";
 import { type Finished, Gateway, runCli, TempDir } from "../support/process.ts";
 
 Deno.test("the command line, with a gateway that runs", async (t) => {
@@ -108,6 +109,73 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
     },
   );
 
+  await t.step(
+    "executor add --direct: a pair, shown once, and the line that it is for",
+    async () => {
+      const { exe_id, registration_token, direct, run } = await add(
+        "--workspace",
+        "ws_d",
+        "--direct",
+      );
+      assert.match(registration_token, /^[0-9a-f]{64}$/);
+      assert.deepEqual(Object.keys(direct), ["access_key_id", "secret_access_key"]);
+      const { access_key_id, secret_access_key } = direct;
+      assert.deepEqual(run.map(({ line }: { line: string }) => line), [
+        `AWS_ACCESS_KEY_ID=${access_key_id} AWS_SECRET_ACCESS_KEY=${secret_access_key} ` +
+        `AWS_REGION=us-east-1 codex exec-server --remote ${gateway.url} --environment-id ${exe_id} ` +
+        "--remote-transport direct --aws-sigv4",
+      ]);
+      const words = ["executor", "add", "--name", "n", "--workspace", "ws_d", "--direct"];
+      assert.match(done(await cli(...words)), /AWS_SECRET_ACCESS_KEY=[\w-]{43} .* --aws-sigv4$/m);
+      assert.equal((await add("--workspace", "ws_d")).direct, undefined);
+    },
+  );
+
+  await t.step("executor add --direct: where codex would refuse the URL, it says so", async () => {
+    const elsewhere = { CXG_PUBLIC_WS_BASE_URL: "ws://gateway.example:6060" };
+    const words = ["executor", "add", "--name", "n", "--workspace", "ws_d", "--direct"];
+    const added = await runCli(dataDir, words, elsewhere);
+    assert.equal(added.code, 0, added.stderr);
+    assert.match(added.stdout, /--remote http:\/\/gateway\.example:6060 /);
+    assert.match(added.stderr, /only for https or for loopback/);
+    const secure = { CXG_PUBLIC_WS_BASE_URL: "wss://gateway.example" };
+    assert.equal((await runCli(dataDir, words, secure)).stderr, "");
+  });
+
+  await t.step("token mint --environments: the file, and nothing else", async () => {
+    const named = async (name: string) =>
+      (await json("executor", "add", "--workspace", "ws_env", "--name", name)).exe_id;
+    const names = ["Büro 2", "buro 2", "local", "x".repeat(41)];
+    const ids: string[] = [];
+    for (const name of names) ids.push(await named(name));
+    ids.push("exe_of_nobody");
+    const exes = [...ids, ids[0]!].flatMap((id) => ["--exe", id]);
+    const words = ["token", "mint", "--workspace", "ws_env", "--environments", ...exes];
+    const toml = done(await cli(...words));
+    const field = (name: string) =>
+      [...toml.matchAll(new RegExp(`^${name} = (.*)$`, "gm"))].map(([, value]) =>
+        JSON.parse(value!)
+      );
+    assert.deepEqual(field("id"), ["Buro-2", "buro-2-2", "local-2", ids[3], "exe_of_nobody"]);
+    assert.deepEqual(field("default"), ["Buro-2"]);
+    assert.deepEqual(field("include_local"), [false]);
+    assert.deepEqual(field("url"), ids.map((id) => gateway.ws(`/bridge/${id}`)));
+    const tokens = new Set(field("auth_bearer_token"));
+    assert.equal(tokens.size, 1);
+    const [token] = tokens;
+    const { exe_ids } = await verifyCapabilityToken(token, await capTokenSecret(dataDir));
+    assert.deepEqual(exe_ids, ids, "each once");
+    const { environments_toml } = await json(...words);
+    assert.equal(environments_toml.split("\n[[environments]]\n").length, ids.length + 1);
+
+    const far = { CXG_PUBLIC_WS_BASE_URL: "ws://gateway.example:6060" };
+    const clear = done(await runCli(dataDir, words, far));
+    assert.match(clear, /^url = "ws:\/\/gateway\.example:6060\/bridge\/exe_\S+\?token=\S+"$/m);
+    assert.doesNotMatch(clear, /auth_bearer_token/, "codex would refuse the file");
+    const secure = { CXG_PUBLIC_WS_BASE_URL: "wss://gateway.example" };
+    assert.match(done(await runCli(dataDir, words, secure)), /^auth_bearer_token = "ey/m);
+  });
+
   await t.step("turn revoke: the turn's token is refused from now on", async () => {
     const { exe_id } = await add("--workspace", "ws_revoke");
     for (const format of [[], ["--json"]]) {
@@ -196,6 +264,18 @@ Deno.test("the command line, without a gateway", async (t) => {
 
   await t.step("serve takes no words: exit code 2, and nothing is served", async () => {
     assertComplains(await cli("serve", "now"), 2, /serve/);
+  });
+
+  await t.step("token mint --environments: without a gateway, by the executors' ids", async () => {
+    const words = "token mint --workspace w --exe exe_a --environments".split(" ");
+    const toml = done(
+      await runCli(dir.path, words, {
+        CXG_CAPTOKEN_HMAC_SECRET: "c".repeat(40),
+        CXG_AGENTSERVER_INTERNAL_SECRET: "a".repeat(40),
+        CXG_PORT: String(freePort()),
+      }),
+    );
+    assert.match(toml, /^id = "exe_a"$/m);
   });
 
   await t.step("where no gateway has been, it says so", async () => {

@@ -5,6 +5,7 @@
  * @module
  */
 import { configureSync, getConfig, getJsonLinesFormatter, type Sink } from "@logtape/logtape";
+import { DirectKeys } from "../../src/auth/direct_keys.ts";
 import { RegistrationTokens } from "../../src/auth/registration_tokens.ts";
 import { Sealed } from "../../src/auth/sealed.ts";
 
@@ -13,7 +14,12 @@ export const EVIDENCE_DIR = new URL("../../.cache/test-logs/", import.meta.url);
 
 /** A secret that the suite used, and what it is. */
 export interface UsedSecret {
-  readonly kind: "configured" | "registration token" | "capability token" | "ticket";
+  readonly kind:
+    | "configured"
+    | "registration token"
+    | "capability token"
+    | "ticket"
+    | "secret access key";
   readonly secret: string;
 }
 
@@ -34,6 +40,7 @@ export function noteSecret(kind: UsedSecret["kind"], secret: string): void {
 const PATTERNS: readonly (readonly [UsedSecret["kind"], RegExp])[] = [
   ["registration token", /\b[0-9a-f]{64}\b/g],
   ["capability token", /\beyJ[\w-]+\.[\w-]+\.[\w-]+/g],
+  ["secret access key", /(?<=\bAWS_SECRET_ACCESS_KEY=)[\w-]{43}/g],
   ["ticket", /\bcxg[axh]\.[\w-]+\.[\w-]+/g],
 ];
 
@@ -84,6 +91,12 @@ const { hash } = RegistrationTokens.prototype;
 RegistrationTokens.prototype.hash = function (token) {
   noteSecret("registration token", token);
   return hash.call(this, token);
+};
+const { pairOf } = DirectKeys.prototype;
+DirectKeys.prototype.pairOf = async function (...of) {
+  const pair = await pairOf.apply(this, of);
+  noteSecret("secret access key", pair.secret_access_key);
+  return pair;
 };
 
 function append(name: string, text: string): void {

@@ -4,6 +4,7 @@
  * @module
  */
 import { type CapClaims, mintCapabilityToken } from "../../src/auth/capability_token.ts";
+import type { KeyPair } from "../../src/auth/direct_keys.ts";
 import type { Config } from "../../src/config.ts";
 import { Server } from "../../src/server.ts";
 import type { StoreOptions } from "../../src/store/store.ts";
@@ -21,6 +22,8 @@ export const SECRETS = {
 export interface CreatedExecutor {
   exe_id: string;
   registration_token: string;
+  /** Where it was asked for. */
+  direct?: KeyPair;
 }
 
 /** What tests ask of a gateway, wherever it runs. */
@@ -46,8 +49,9 @@ export abstract class GatewayClient {
   }
 
   /** Creates an executor, bound to a workspace. */
-  async createExecutor(workspaceId = "ws_test"): Promise<CreatedExecutor> {
-    const response = await this.call("POST", "/api/codex-exec/register", { description: "a box" }, {
+  async createExecutor(workspaceId = "ws_test", fields: object = {}): Promise<CreatedExecutor> {
+    const body = { description: "a box", ...fields };
+    const response = await this.call("POST", "/api/codex-exec/register", body, {
       "x-user-id": "user_test",
     });
     if (response.status !== 201) throw new Error(`register: ${await response.text()}`);

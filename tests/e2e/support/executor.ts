@@ -2,6 +2,7 @@
 
 import { codexBinary } from "./codex_cache.ts";
 import { type CapturedProcess, spawnCaptured } from "./process.ts";
+import type { KeyPair } from "../../../src/auth/direct_keys.ts";
 import { takesEnvironmentId } from "./release.ts";
 
 /** What {@link startExecutor} needs. */
@@ -12,6 +13,8 @@ export interface ExecutorOptions {
   gatewayUrl: string;
   exeId: string;
   registrationToken: string;
+  /** The pair that it signs with: it is started as a direct executor. */
+  direct?: KeyPair;
   /** The executor's working directory; it is the caller's, and is not removed. */
   dir: string;
   /** Variables for the executor and what it runs, on top of a clean environment. */
@@ -28,19 +31,39 @@ export interface ExecutorOptions {
 export async function startExecutor(options: ExecutorOptions): Promise<CapturedProcess> {
   const binary = await codexBinary(options.version);
   const home = await Deno.makeTempDir({ prefix: "codex-executor-" });
-  const [idFlag, tokenVariable] = takesEnvironmentId(options.version)
-    ? ["--environment-id", "CODEX_API_KEY"] as const
-    : ["--executor-id", "CODEX_EXEC_SERVER_REMOTE_BEARER_TOKEN"] as const;
+  const { args, env } = credentialsOf(options);
   return spawnCaptured(binary, {
-    args: ["exec-server", "--remote", options.gatewayUrl, idFlag, options.exeId],
+    args: ["exec-server", "--remote", options.gatewayUrl, ...args],
     cwd: options.dir,
     env: {
       PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin",
       HOME: home,
       CODEX_HOME: home,
-      [tokenVariable]: options.registrationToken,
+      ...env,
       ...options.env,
     },
     cleanUp: () => Deno.remove(home, { recursive: true }),
   });
+}
+
+/** The flags and variables by which it says who it is. */
+function credentialsOf(
+  { version, exeId, registrationToken, direct }: ExecutorOptions,
+): { args: string[]; env: Record<string, string> } {
+  if (direct !== undefined) {
+    return {
+      args: ["--environment-id", exeId, "--remote-transport", "direct", "--aws-sigv4"],
+      env: {
+        AWS_ACCESS_KEY_ID: direct.access_key_id,
+        AWS_SECRET_ACCESS_KEY: direct.secret_access_key,
+        AWS_REGION: "us-east-1",
+      },
+    };
+  }
+  return takesEnvironmentId(version)
+    ? { args: ["--environment-id", exeId], env: { CODEX_API_KEY: registrationToken } }
+    : {
+      args: ["--executor-id", exeId],
+      env: { CODEX_EXEC_SERVER_REMOTE_BEARER_TOKEN: registrationToken },
+    };
 }

@@ -8,7 +8,7 @@ import {
   type Step,
 } from "./model_server.ts";
 import { type CapturedProcess, spawnCaptured, tail, within } from "./process.ts";
-import { dialectOf } from "./release.ts";
+import { type Dialect, dialectOf } from "./release.ts";
 
 /** What {@link startTurn} and {@link runTurn} need. */
 export interface TurnOptions {
@@ -20,6 +20,10 @@ export interface TurnOptions {
   capToken: string;
   /** What the model asks for, one step an answer; see {@link Step}. */
   commands: Step[];
+  /** How it is pointed at the executor, where its release does not tell. */
+  dialect?: Dialect;
+  /** Its `environments.toml`, in place of what points it at one executor. */
+  environments?: string;
   /** Variables for the harness, on top of a clean environment. */
   env?: Record<string, string>;
 }
@@ -59,6 +63,9 @@ export async function startTurn(options: TurnOptions): Promise<Turn> {
   await Deno.mkdir(cwd);
   const model = startModelServer(options.commands);
   await Deno.writeTextFile(`${home}/config.toml`, config(model.baseUrl));
+  if (options.environments !== undefined) {
+    await Deno.writeTextFile(`${home}/environments.toml`, options.environments);
+  }
   const process = spawnCaptured(binary, {
     args: [
       "exec",
@@ -113,8 +120,10 @@ export async function runTurn(options: TurnOptions & { timeoutMs?: number }): Pr
 }
 
 /** The variables that point a release's harness at an executor. */
-function pointerTo({ version, gatewayUrl, exeId, capToken }: TurnOptions): Record<string, string> {
-  const dialect = dialectOf(version);
+function pointerTo(options: TurnOptions): Record<string, string> {
+  const { version, gatewayUrl, exeId, capToken, environments } = options;
+  if (environments !== undefined) return {};
+  const dialect = options.dialect ?? dialectOf(version);
   if (dialect === "noise") {
     return {
       CODEX_EXEC_SERVER_NOISE_REGISTRY_URL: gatewayUrl,

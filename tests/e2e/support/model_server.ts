@@ -13,6 +13,8 @@ export interface Command {
   cmd: string;
   /** Working directory on the executor; the harness's own when absent. */
   workdir?: string;
+  /** On which of the turn's environments; the primary one when absent. */
+  environmentId?: string;
   /** How long codex waits before it hands over what there is, in ms: 250 to 30000. */
   yieldMs?: number;
   /** Ends the turn, or goes on with the script, without waiting for a command that still runs. */
@@ -113,6 +115,7 @@ export function scriptTurn(
       return call(command, result, "exec_command", {
         cmd: command.cmd,
         workdir: command.workdir,
+        environment_id: command.environmentId,
         yield_time_ms: command.yieldMs ?? 30_000,
         max_output_tokens: MAX_OUTPUT_TOKENS,
       });
