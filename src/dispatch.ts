@@ -5,7 +5,7 @@
  */
 import { BusyError } from "./auth/registration_tokens.ts";
 import { clientAddress, sourceOf } from "./client_address.ts";
-import { HttpError, unavailable } from "./handlers/http.ts";
+import { HttpError, restarting, unavailable } from "./handlers/http.ts";
 import { log } from "./logging.ts";
 import { findRoute } from "./routes.ts";
 import type { Services } from "./services.ts";
@@ -34,8 +34,10 @@ export async function dispatch(
   const remote = clientAddress(info.remoteAddr.hostname, req.headers, services.trustedProxies);
   const response = await answer(services, req, url, remote);
   // A codex that sends its next call into the kept-alive connection of a gateway that was replaced
-  // meanwhile gives up (protocol.md section 6).
-  if (url.pathname.startsWith("/cloud/")) response.headers.set("connection", "close");
+  // meanwhile gives up (protocol.md section 6). Nobody should into that of one that stops.
+  if (url.pathname.startsWith("/cloud/") || services.stopping.aborted && response.status !== 101) {
+    response.headers.set("connection", "close");
+  }
   return response;
 }
 
@@ -45,7 +47,7 @@ async function answer(
   url: URL,
   remote: string,
 ): Promise<Response> {
-  const { connections, refusals } = services;
+  const { connections, refusals, stopping } = services;
   const source = sourceOf(remote);
   const isWithinLimit = connections.take(source);
   let path = "";
@@ -53,11 +55,14 @@ async function answer(
     if (!isWithinLimit) {
       throw unavailable("too many connections from this address", TOO_MANY_RETRY_AFTER_S);
     }
-    if (refusesNow(services, req)) throw unavailable("the gateway is stopping");
     const { route, params } = findRoute(req.method, url.pathname);
     path = route.path;
+    if (route.joins && stopping.aborted) throw restarting();
     route.guard?.(services.config, req);
-    return await route.handler(services, { req, url, params, remote, source });
+    const response = await route.handler(services, { req, url, params, remote, source });
+    // It began to stop meanwhile: who was sent on would find the door shut.
+    if (route.joins && stopping.aborted && response.ok) throw restarting();
+    return response;
   } catch (error) {
     const refusal = asHttpError(error);
     refusals.count(path, refusal.status);
@@ -65,11 +70,6 @@ async function answer(
   } finally {
     if (isWithinLimit) connections.release(source);
   }
-}
-
-/** With a shared port, what is no websocket can still be answered as if nothing were. */
-function refusesNow({ stopping, config }: Services, req: Request): boolean {
-  return stopping.aborted && (!config.sharePort || req.headers.has("upgrade"));
 }
 
 function asHttpError(error: unknown): HttpError {

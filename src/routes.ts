@@ -24,11 +24,16 @@ export interface Route {
   /** Absent where the handler judges a credential of its own, or none is needed. */
   readonly guard?: Guard;
   readonly handler: Handler;
+  /** Whether it joins peers: that a stopping gateway does no more. The rest it answers to the end. */
+  readonly joins: boolean;
 }
 
 function route(method: Route["method"], path: string, handler: Handler, guard?: Guard): Route {
-  return { method, path, pattern: new URLPattern({ pathname: path }), handler, guard };
+  const pattern = new URLPattern({ pathname: path });
+  return { method, path, pattern, handler, guard, joins: JOINING.has(handler) };
 }
+
+const JOINING: ReadonlySet<Handler> = new Set([bridge, codexExec, connectHarness]);
 
 /** The endpoints, those that are in somebody's way first. */
 export const ROUTES: readonly Route[] = [

@@ -14,22 +14,20 @@ import { log } from "./logging.ts";
 import { Pacer } from "./pacer.ts";
 import { Refusals } from "./refusals.ts";
 import { Revocations } from "./revocations.ts";
+import { sendAway } from "./send_away.ts";
 import type { Services } from "./services.ts";
 import { waitForTurnToServe } from "./store/data_directory.ts";
 import { Store, type StoreOptions } from "./store/store.ts";
 import { ConnRegistry } from "./switchboard/conn_registry.ts";
-import { GATEWAY_STOPPING, REMOVED, TURN_REVOKED } from "./switchboard/endings.ts";
+import { REMOVED, TURN_REVOKED } from "./switchboard/endings.ts";
 import type { ExecutorLink } from "./switchboard/executor_link.ts";
 import { LiveTurns } from "./switchboard/live_turns.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
 import { Traffic } from "./switchboard/traffic.ts";
-import { within } from "./within.ts";
+import { sleep, within } from "./within.ts";
 
 /** How many revoked turns are held in memory; the package page says about 10,000. */
 const MAX_REVOKED = 10_000;
-
-/** How long peers have to answer the close frame of a stopping gateway, in milliseconds. */
-const CLOSE_TIMEOUT_MS = 4_000;
 
 /** How long requests in hand and the store have to finish, each, in milliseconds. */
 const FINISH_TIMEOUT_MS = 2_000;
@@ -51,6 +49,8 @@ interface Limits {
   maxWaitingChecks?: number;
   /** How many revoked turns memory holds. */
   maxRevokedInMemory?: number;
+  /** When the port of a gateway that stops may close; see {@linkcode sendAway}. */
+  portClosesAfterMs?: readonly number[];
 }
 
 /** A running gateway: it owns the store, the registry, the revoked set and the listener. */
@@ -60,6 +60,7 @@ export class Server {
   readonly #stop: AbortController;
   /** Held where gateways take turns to serve from a data directory. */
   readonly #turn: Deno.FsFile | undefined;
+  readonly #portClosesAfterMs: readonly number[] | undefined;
   #stopped: Promise<void> | undefined;
 
   private constructor(
@@ -67,11 +68,13 @@ export class Server {
     http: Listener,
     stop: AbortController,
     turn: Deno.FsFile | undefined,
+    { portClosesAfterMs }: Limits,
   ) {
     this.#services = services;
     this.#http = http;
     this.#stop = stop;
     this.#turn = turn;
+    this.#portClosesAfterMs = portClosesAfterMs;
   }
 
   /**
@@ -87,7 +90,7 @@ export class Server {
     const services = await openServices(config, limits, stop.signal);
     try {
       const http = listen(config, (req, info) => dispatch(services, req, info));
-      return new Server(services, http, stop, undefined);
+      return new Server(services, http, stop, undefined, limits);
     } catch (error) {
       await closeServices(services);
       throw error;
@@ -118,7 +121,7 @@ export class Server {
         stop.signal,
       );
       opening.resolve(services);
-      return new Server(services, http, stop, turn);
+      return new Server(services, http, stop, turn, limits);
     } catch (error) {
       await http?.shutdown();
       turn.close();
@@ -132,30 +135,20 @@ export class Server {
   }
 
   /**
-   * Stops: accepts nothing new, closes every websocket with 1012 (1001 where the port is shared),
-   * finishes what the store has in hand. Resolves when all is done, within ten seconds.
+   * Stops: joins nobody any more, closes every websocket with 1012, answers what comes until the port
+   * closes, finishes what the store has in hand. Resolves when all is done, within ten seconds.
    */
   shutdown(): Promise<void> {
     return this.#stopped ??= this.#shutdown();
   }
 
   async #shutdown(): Promise<void> {
-    const { config, openSockets } = this.#services;
-    if (config.sharePort) {
-      this.#turn?.close();
-      if (this.#turn !== undefined) await sleep(SUCCESSOR_LISTENS_MS);
-      // The listener goes at once, so that those who dial again reach the other process. The runtime closes
-      // the websockets with it, and that by a moment sooner: see "Replacing a running gateway" in the README.
-      const finished = this.#http.shutdown();
-      this.#stop.abort();
-      await atMost(CLOSE_TIMEOUT_MS, finished, "requests or peers did not finish");
-    } else {
-      // From here on new requests are refused. The listener goes last: its own shutdown would close the
-      // websockets with a code that does not say "dial again".
-      this.#stop.abort();
-      await atMost(CLOSE_TIMEOUT_MS, openSockets.closeAll(GATEWAY_STOPPING), "peers did not close");
-      await atMost(FINISH_TIMEOUT_MS, this.#http.shutdown(), "requests did not finish");
-    }
+    this.#turn?.close();
+    if (this.#turn !== undefined) await sleep(SUCCESSOR_LISTENS_MS);
+    this.#stop.abort();
+    await sendAway(this.#services.openSockets, this.#portClosesAfterMs);
+    // The listener goes last: its shutdown cuts the connections on which no request has come.
+    await atMost(FINISH_TIMEOUT_MS, this.#http.shutdown(), "requests did not finish");
     await closeServices(this.#services);
   }
 }
@@ -263,8 +256,4 @@ async function atMost(ms: number, work: Promise<unknown>, complaint: string): Pr
   if (!await within(ms, work)) {
     log.warn("stopping without waiting longer", { reason: complaint, ms });
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,7 +1,7 @@
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { within } from "../within.ts";
-import { unavailable } from "./http.ts";
+import { restarting, unavailable } from "./http.ts";
 
 /** How long a probe is kept waiting for the store, in milliseconds. */
 const READY_TIMEOUT_MS = 1_800;
@@ -11,8 +11,9 @@ export function healthz(): Response {
   return new Response("ok");
 }
 
-/** `GET /readyz`: the store answers too. */
-export async function readyz({ store }: Services): Promise<Response> {
+/** `GET /readyz`: it joins peers, or another process on its port does, and the store answers. */
+export async function readyz({ config, store, stopping }: Services): Promise<Response> {
+  if (stopping.aborted && !config.sharePort) throw restarting();
   try {
     const inTime = await within(READY_TIMEOUT_MS, store.ping());
     if (!inTime) throw new Error(`no answer within ${READY_TIMEOUT_MS} ms`);

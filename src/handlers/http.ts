@@ -46,6 +46,11 @@ export function unavailable(message: string, retryAfterSeconds = 1): HttpError {
   return new HttpError(503, message, { "retry-after": String(retryAfterSeconds) });
 }
 
+/** The refusal of a gateway that stops: codex comes again, and finds the next one. */
+export function restarting(): HttpError {
+  return unavailable("the gateway is restarting; try again in a second");
+}
+
 /** The token of `Authorization: Bearer <token>`, if there is one. */
 export function bearerToken(req: Request): string | undefined {
   return /^Bearer +(\S+) *$/i.exec(req.headers.get("authorization") ?? "")?.[1];

@@ -1,6 +1,7 @@
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
+import { restarting } from "./http.ts";
 
 /** How long an executor that is on its way back is waited for: codex gives up at 10 s. */
 const WAIT_MS = 8_000;
@@ -20,6 +21,7 @@ const SEEN_LATELY_MS = 120_000;
  *
  * @param signal ends the waiting: the caller has gone
  * @returns `undefined` when the executor is not connected
+ * @throws {HttpError} 503 when the gateway began to stop meanwhile
  */
 export async function locateExecutor(
   services: Services,
@@ -30,7 +32,9 @@ export async function locateExecutor(
   const link = registry.lookup(exeId);
   if (link !== undefined) return link;
   if (!await isOnItsWayBack(services, exeId)) return undefined;
-  return await registry.waitFor(exeId, WAIT_MS, AbortSignal.any([signal, stopping]));
+  const found = await registry.waitFor(exeId, WAIT_MS, AbortSignal.any([signal, stopping]));
+  if (found === undefined && stopping.aborted) throw restarting();
+  return found;
 }
 
 async function isOnItsWayBack(services: Services, exeId: string): Promise<boolean> {

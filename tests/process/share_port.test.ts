@@ -30,7 +30,7 @@ forEachDatabase(
     const calls = new SteadyCalls(() => register(old, executor));
     await new Promise((resolve) => setTimeout(resolve, 200));
     old.kill("SIGTERM");
-    assert.equal((await machine.closed).code, 1001);
+    assert.equal((await machine.closed).code, 1012);
     assert.equal(await old.exited, 0);
     await successor.listening;
     await new Promise((resolve) => setTimeout(resolve, 200));

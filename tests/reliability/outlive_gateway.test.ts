@@ -1,5 +1,6 @@
 /**
- * Issue 4, item 2: a command over Noise outlives the gateway that it was started through.
+ * A command over Noise outlives the gateway that it was started through: one that another takes over from
+ * (issue 4, item 2), and one that is stopped and started again on its port (issue 10, item 9).
  *
  * @module
  */
@@ -8,13 +9,18 @@ import { runTurn, startExecutor } from "../e2e/support/codex.ts";
 import { forEachDatabase } from "../support/databases.ts";
 import { untilConnected } from "../support/exclusive.ts";
 import { exists } from "../support/files.ts";
+import { freePort } from "../support/free_port.ts";
+import type { GatewayClient } from "../support/gateway.ts";
+import { GatewayProcess } from "../support/gateway_process.ts";
 import { until } from "../support/websocket.ts";
 import { report } from "./support/figures.ts";
 import { full } from "./support/scale.ts";
 import { Succession } from "./support/succession.ts";
 
 const VERSION = "0.169.0";
+const RESTARTED_VERSIONS = ["0.160.1", "0.169.0", "0.171.0"];
 const TURNS_EACH = full ? 10 : 1;
+const RESTARTS = full ? 20 : 2;
 const SECONDS = 10;
 const WHOLE_OUTPUT = Array.from({ length: SECONDS }, (_, i) => `line ${i + 1}\n`).join("");
 
@@ -26,7 +32,7 @@ forEachDatabase("ten-second commands outlive their gateway, whole", async (store
     let whole = 0;
     const failures: string[] = [];
     for (let turn = 0; turn < TURNS_EACH; turn++) {
-      const failure = await outlive(gateways, signal);
+      const [failure] = await outlive(gateways.current, [VERSION], () => gateways.replace(signal));
       if (failure === undefined) whole++;
       else failures.push(failure);
     }
@@ -36,34 +42,77 @@ forEachDatabase("ten-second commands outlive their gateway, whole", async (store
       `${whole} of ${TURNS_EACH}`,
     );
     // Nobody listens between the death of the one and the start of the other where only one can have the
-    // database, and a harness asks at once, and only once: how many get through is a figure, no promise.
+    // database, and nothing was said before it: how many get through is a figure, no promise.
     if (embedded && signal === "SIGKILL") continue;
     assert.deepEqual(failures, []);
   }
 });
 
-/** Runs one turn and replaces its gateway meanwhile; returns what went wrong, if anything did. */
-async function outlive(
-  gateways: Succession,
-  signal: "SIGTERM" | "SIGKILL",
-): Promise<string | undefined> {
-  const gateway = gateways.current;
-  const { exe_id, registration_token } = await gateway.createExecutor();
-  const dir = await Deno.makeTempDir({ prefix: "cxg-executor-" });
+forEachDatabase("ten-second commands outlive a restart of their gateway, whole", async (store) => {
+  const variables = { CXG_PORT: String(freePort()) };
+  let gateway = await GatewayProcess.start(store, variables);
+  const whole = new Map(RESTARTED_VERSIONS.map((version) => [version, 0]));
+  const failures: string[] = [];
   try {
+    for (let restart = 0; restart < RESTARTS; restart++) {
+      const outcomes = await outlive(gateway, RESTARTED_VERSIONS, async () => {
+        gateway.kill("SIGTERM");
+        assert.equal(await gateway.exited, 0);
+        gateway = await GatewayProcess.start(store, variables);
+      });
+      for (const [i, version] of RESTARTED_VERSIONS.entries()) {
+        const failure = outcomes[i];
+        if (failure === undefined) whole.set(version, whole.get(version)! + 1);
+        else failures.push(`${version}, restart ${restart + 1}: ${failure}`);
+      }
+    }
+  } finally {
+    await gateway[Symbol.asyncDispose]();
+  }
+  const database = store.databaseUrl === undefined ? "embedded" : "PostgreSQL";
+  for (const [version, turns] of whole) {
+    await report(
+      `a 10 s command over Noise (${version}) whose gateway restarts, ${database}: turns that ended ` +
+        "with their whole output",
+      `${turns} of ${RESTARTS}`,
+    );
+  }
+  assert.deepEqual(failures, []);
+});
+
+/**
+ * Runs a turn of each release at the same time, and replaces their gateway meanwhile.
+ *
+ * @param replace resolves when another one serves
+ * @returns for each what went wrong with it, if anything did
+ */
+async function outlive(
+  gateway: GatewayClient,
+  versions: string[],
+  replace: () => Promise<unknown>,
+): Promise<(string | undefined)[]> {
+  await using cleanUp = new AsyncDisposableStack();
+  // Taken here: the process that has it is gone when the turns end.
+  const { url } = gateway;
+  const turns = await Promise.all(versions.map(async (version) => {
+    const { exe_id, registration_token } = await gateway.createExecutor();
+    const dir = await Deno.makeTempDir({ prefix: "cxg-executor-" });
+    cleanUp.defer(() => Deno.remove(dir, { recursive: true }));
     // One of its own for each turn: one whose last connection was short would dial again ever later.
-    await using _executor = await startExecutor({
-      version: VERSION,
-      gatewayUrl: gateway.url,
-      exeId: exe_id,
-      registrationToken: registration_token,
-      dir,
-    });
-    await untilConnected(gateway, exe_id, 30_000);
+    cleanUp.use(
+      await startExecutor({
+        version,
+        gatewayUrl: url,
+        exeId: exe_id,
+        registrationToken: registration_token,
+        dir,
+      }),
+    );
+    await untilConnected(gateway, exe_id, 60_000);
     const started = `${dir}/started`;
-    const turn = runTurn({
-      version: VERSION,
-      gatewayUrl: gateway.url,
+    const ended = runTurn({
+      version,
+      gatewayUrl: url,
       exeId: exe_id,
       capToken: await gateway.capToken(exe_id),
       commands: [
@@ -71,16 +120,19 @@ async function outlive(
       ],
       timeoutMs: 120_000,
     });
-    turn.catch(() => {});
-    await until("the command runs", () => exists(started), 60_000);
-    await new Promise((resolve) =>
-      setTimeout(resolve, SECONDS * 1000 * (0.2 + 0.4 * Math.random()))
-    );
-    await gateways.replace(signal);
-    const { outputs, stderr } = await turn;
-    if (outputs.length === 1 && outputs[0] === WHOLE_OUTPUT) return undefined;
-    return `${JSON.stringify(outputs)}\n${stderr.slice(-2000)}`;
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
+    ended.catch(() => {});
+    await until(`the command of ${version} runs`, () => exists(started), 60_000);
+    return { ended };
+  }));
+  await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000 * (0.2 + 0.4 * Math.random())));
+  await replace();
+  return await Promise.all(turns.map(async ({ ended }) => {
+    try {
+      const { outputs, stderr } = await ended;
+      if (outputs.length === 1 && outputs[0] === WHOLE_OUTPUT) return undefined;
+      return `${JSON.stringify(outputs)}\n${stderr.slice(-2000)}`;
+    } catch (error) {
+      return `${error}`;
+    }
+  }));
 }

@@ -123,6 +123,7 @@ export class TestGateway extends GatewayClient implements AsyncDisposable {
 export type GatewayOptions = Partial<Config> & {
   maxWaitingChecks?: number;
   maxRevokedInMemory?: number;
+  portClosesAfterMs?: readonly number[];
 };
 
 /**
@@ -132,7 +133,7 @@ export type GatewayOptions = Partial<Config> & {
  */
 export async function startGateway(
   store: StoreOptions,
-  { maxWaitingChecks, maxRevokedInMemory, ...config }: GatewayOptions = {},
+  { maxWaitingChecks, maxRevokedInMemory, portClosesAfterMs, ...config }: GatewayOptions = {},
 ): Promise<TestGateway> {
   keepLogs();
   for (const secret of Object.values(SECRETS)) noteSecret("configured", secret);
@@ -155,7 +156,7 @@ export async function startGateway(
       pingIntervalS: 15,
       ...store,
       ...config,
-    }, { maxWaitingChecks, maxRevokedInMemory }),
+    }, { maxWaitingChecks, maxRevokedInMemory, portClosesAfterMs }),
   );
 }
 
