@@ -130,6 +130,7 @@ async function turnOn(gateway: TestGateway, { exe_id }: CreatedExecutor, version
     gatewayUrl: gateway.url,
     exeId: exe_id,
     capToken: await gateway.capToken(exe_id),
-    dialect: "text",
-  } as const;
+    // Text, as this release spoke.
+    speaksAs: "0.130.0",
+  };
 }

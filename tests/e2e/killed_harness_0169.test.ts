@@ -1,6 +1,3 @@
-import { killedHarnessScenario } from "./support/killed_harness.ts";
-import { PAIRS } from "./support/releases.ts";
+import { killedHarnessScenarios } from "./support/killed_harness.ts";
 
-for (const pair of PAIRS) {
-  if (pair.executor === "0.169.0") killedHarnessScenario(pair);
-}
+killedHarnessScenarios(({ executor }) => executor === "0.169.0");

@@ -20,7 +20,7 @@ for (const pair of PAIRS) {
     assert.equal(exitCode, 0, stderr);
     assert.equal(outputs[0], `only the executor has this\n${rig.dir}\né漢😀`);
     assert.equal(await Deno.readTextFile(`${rig.dir}/proof.txt`), "written by the turn\n");
-  });
+  }, { databases: "both" });
 
   scenario(pair, "ten turns in a row all succeed", async (rig) => {
     for (let turn = 0; turn < 10; turn++) {
@@ -57,7 +57,7 @@ for (const pair of PAIRS) {
     // Codex shows its model the first and the last half megabyte; that all of it went over the
     // executor's websocket is counted on the way.
     await using proxy = startCountingProxy(rig.gateway.port);
-    await rig.startExecutor(proxy.url);
+    await rig.startExecutor(proxy.port);
     const before = proxy.sent();
     const { results: [result], stderr } = await runTurn({
       ...await rig.turn(),
@@ -99,6 +99,7 @@ for (const pair of PAIRS) {
       const { outputs, stderr } = await runTurn({ ...await rig.turn(), commands: ["echo back"] });
       assert.deepEqual(outputs, ["back\n"], stderr);
     },
+    { databases: "both" },
   );
 
   if (pair.outlivesGateway) {
@@ -108,12 +109,13 @@ for (const pair of PAIRS) {
       async (rig) => {
         const { port } = rig.gateway;
         await rig.gateway.stop();
-        await using again = await startGateway(rig.database, { port });
+        await using again = await startGateway(rig.database, { host: "0.0.0.0", port });
         await untilConnected(again, rig.exeId, 60_000);
         const { outputs, stderr } = await runTurn({ ...await rig.turn(), commands: ["echo here"] });
         assert.deepEqual(outputs, ["here\n"], stderr);
         await rig.executor[Symbol.asyncDispose]();
       },
+      { databases: "both" },
     );
   }
 }

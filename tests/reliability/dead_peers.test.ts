@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { dialIn, openBridge, untilConnected } from "../support/exclusive.ts";
 import type { GatewayProcess } from "../support/gateway_process.ts";
+import { type Hosts, hostsTest } from "../support/hosts/hosts.ts";
 import {
   dialInAsRelay,
   frame,
@@ -11,7 +12,6 @@ import {
 } from "../support/relay.ts";
 import { handshake, type Peer, settled, until } from "../support/websocket.ts";
 import { report } from "./support/figures.ts";
-import { Namespace } from "./support/namespace.ts";
 import { PeerProcess } from "./support/peer_process.ts";
 import { withGateway } from "./support/process_gateway.ts";
 import { full } from "./support/scale.ts";
@@ -41,28 +41,22 @@ interface Case {
 }
 
 Deno.test("peers whose process is stopped are noticed within a minute", async () => {
-  await tryAll("process stopped", {}, "127.0.0.1", undefined, async (cases) => {
+  await tryAll("process stopped", {}, undefined, async (cases) => {
     for (const { peer } of cases) peer.freeze();
     await Promise.resolve();
   });
 });
 
-Deno.test({
-  name: "peers whose network is gone are noticed within a minute",
-  ignore: !await Namespace.isPossible(),
-  async fn() {
-    await using namespace = await Namespace.make();
-    const host = namespace.gatewayAddress;
-    await tryAll("link down", { CXG_HOST: "0.0.0.0" }, host, namespace.name, () => namespace.cut());
-  },
+hostsTest("peers whose network is gone are noticed within a minute", {}, async (hosts) => {
+  const cut = () => hosts.harness.link.cut();
+  await tryAll("link down", { CXG_HOST: "0.0.0.0" }, hosts, cut);
 });
 
 /** Cuts off executors and harnesses of both kinds, idle and with data in flight, all at once. */
 async function tryAll(
   how: string,
   variables: Record<string, string>,
-  host: string,
-  namespace: string | undefined,
+  hosts: Hosts | undefined,
   cut: (cases: readonly Case[]) => Promise<void>,
 ): Promise<void> {
   variables = { ...variables, CXG_PING_INTERVAL: String(PING_INTERVAL_S) };
@@ -73,7 +67,7 @@ async function tryAll(
     for (const inFlight of [false, true]) {
       for (const kind of ["exclusive", "relay"] as const) {
         for (const role of ["executor", "harness"] as const) {
-          const it = await prepare(gateway, stack, { role, kind, host, namespace });
+          const it = await prepare(gateway, stack, { role, kind, hosts });
           cases.push(it);
           if (inFlight) loaded.add(it);
         }
@@ -105,18 +99,19 @@ async function tryAll(
 async function prepare(
   gateway: GatewayProcess,
   stack: AsyncDisposableStack,
-  { role, kind, host, namespace }: { role: Role; kind: Kind; host: string; namespace?: string },
+  { role, kind, hosts }: { role: Role; kind: Kind; hosts: Hosts | undefined },
 ): Promise<Case> {
   const executor = await gateway.createExecutor();
   const { exe_id } = executor;
-  const base = `ws://${host}:${gateway.port}`;
+  const host = hosts?.harness;
+  const base = hosts?.gateway.url(gateway.port, "ws") ?? gateway.wsUrl;
   const name = `${role} (${kind})`;
   if (role === "executor") {
     const token = kind === "exclusive"
       ? executor.registration_token
       : new URL((await register(gateway, executor)).url).searchParams.get("token")!;
     const url = `${base}/codex-exec/${exe_id}`;
-    const peer = stack.use(await PeerProcess.start({ url, token, namespace }));
+    const peer = stack.use(await PeerProcess.start({ url, token, host }));
     await untilConnected(gateway, exe_id);
     const harness = stack.use(
       await (kind === "relay" ? openRelayBridge : openBridge)(gateway, exe_id),
@@ -140,7 +135,7 @@ async function prepare(
       url: `${base}/bridge/${exe_id}${kind === "relay" ? "?role=harness" : ""}`,
       token: await gateway.capToken(exe_id),
       first: kind === "relay" ? frame(STREAM, "resume") : new TextEncoder().encode("hello"),
-      namespace,
+      host,
     }),
   );
   await machine.next();

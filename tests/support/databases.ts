@@ -39,9 +39,30 @@ export const databases: readonly TestDatabases[] = [
 /** A test that is given a database of its own. */
 type DatabaseTest = (options: StoreOptions, context: Deno.TestContext) => Promise<void>;
 
+/** What {@linkcode forEachDatabase} and {@linkcode onOneDatabase} take besides. */
+interface TestOptions {
+  /** Whether this machine lacks something else that the test needs. */
+  readonly ignore?: boolean;
+}
+
 /** Registers `test` once for each database. */
-export function forEachDatabase(name: string, test: DatabaseTest): void {
-  registerTest(name, databases, test);
+export function forEachDatabase(name: string, test: DatabaseTest, options?: TestOptions): void {
+  registerTest(name, databases, test, options);
+}
+
+/**
+ * Registers `test` once, on one of the databases that are there.
+ *
+ * @param nth takes turns among them
+ */
+export function onOneDatabase(
+  name: string,
+  nth: number,
+  test: DatabaseTest,
+  options?: TestOptions,
+): void {
+  const available = databases.filter(({ available }) => available);
+  registerTest(name, [available[nth % available.length]!], test, options);
 }
 
 /** Registers `test` for PostgreSQL alone: the embedded database serves one process. */
@@ -61,12 +82,17 @@ Deno.test.afterAll(async () => {
   for (const { dispose } of spare.splice(0)) await dispose();
 });
 
-function registerTest(name: string, on: readonly TestDatabases[], test: DatabaseTest): void {
+function registerTest(
+  name: string,
+  on: readonly TestDatabases[],
+  test: DatabaseTest,
+  { ignore = false }: TestOptions = {},
+): void {
   for (const { name: engine, available, create } of on) {
     const isOnServer = engine === "postgresql";
     Deno.test({
       name: `${name} (${engine})`,
-      ignore: !available,
+      ignore: ignore || !available,
       async fn(context) {
         const database = isOnServer ? spare.pop() ?? await create() : await create();
         try {

@@ -1,6 +1,6 @@
 /** Real codex clients for the end-to-end tests: one import for both sides. */
 
-export { type ExecutorOptions, startExecutor } from "./executor.ts";
+export { type ExecutorOptions, startExecutor, startExecutorByLine } from "./executor.ts";
 export { runTurn, startTurn, type Turn, type TurnOptions, type TurnResult } from "./harness.ts";
 export type { Command, CommandResult, Step } from "./model_server.ts";
-export type { CapturedProcess, Exit } from "./process.ts";
+export { type CapturedProcess, type Exit, spawnCaptured } from "./process.ts";

@@ -1,7 +1,7 @@
 /** A TCP proxy that counts what passes, to show what really went over the wire. */
 export interface CountingProxy extends AsyncDisposable {
-  /** Its http:// base, which stands for the target's. */
-  readonly url: string;
+  /** Of every address of this machine. */
+  readonly port: number;
   /** Bytes that went to the target so far. */
   sent(): number;
 }
@@ -12,7 +12,7 @@ export interface CountingProxy extends AsyncDisposable {
  * @param targetPort the port, on this machine, that it stands before
  */
 export function startCountingProxy(targetPort: number): CountingProxy {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const listener = Deno.listen({ hostname: "0.0.0.0", port: 0 });
   const connections = new Set<Deno.Conn>();
   let sent = 0;
   const pass = async (from: Deno.Conn, to: Deno.Conn, count: (bytes: number) => void) => {
@@ -38,7 +38,7 @@ export function startCountingProxy(targetPort: number): CountingProxy {
     }
   })();
   return {
-    url: `http://127.0.0.1:${listener.addr.port}`,
+    port: listener.addr.port,
     sent: () => sent,
     async [Symbol.asyncDispose]() {
       listener.close();

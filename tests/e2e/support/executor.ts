@@ -1,69 +1,70 @@
 /** A real codex executor: `codex exec-server`, registered with a gateway. */
 
+import { dirname } from "node:path";
+import type { KeyPair } from "../../../src/auth/direct_keys.ts";
+import { executorLines } from "../../../src/cli/codex_lines.ts";
+import { directLine } from "../../../src/cli/direct_lines.ts";
+import type { Host } from "../../support/hosts/host.ts";
 import { codexBinary } from "./codex_cache.ts";
 import { type CapturedProcess, spawnCaptured } from "./process.ts";
-import type { KeyPair } from "../../../src/auth/direct_keys.ts";
-import { takesEnvironmentId } from "./release.ts";
+import { lineFor } from "./release.ts";
 
-/** What {@link startExecutor} needs. */
-export interface ExecutorOptions {
+/** What an executor needs, however it is started. */
+interface Place {
   /** The codex release, such as `"0.130.0"`. */
   version: string;
-  /** The gateway's HTTP base, such as `http://127.0.0.1:6060`. */
-  gatewayUrl: string;
-  exeId: string;
-  registrationToken: string;
-  /** The pair that it signs with: it is started as a direct executor. */
-  direct?: KeyPair;
+  /** The machine that it runs on; the test's own when absent. */
+  host?: Host;
   /** The executor's working directory; it is the caller's, and is not removed. */
   dir: string;
   /** Variables for the executor and what it runs, on top of a clean environment. */
   env?: Record<string, string>;
 }
 
+/** What {@link startExecutor} needs. */
+export interface ExecutorOptions extends Place {
+  /** The gateway's HTTP base, such as `http://127.0.0.1:6060`. */
+  gatewayUrl: string;
+  exeId: string;
+  registrationToken: string;
+  /** The pair that it signs with: it is started as a direct executor. */
+  direct?: KeyPair;
+}
+
+/** Starts an executor by the line that the gateway at this URL prints for its release. */
+export function startExecutor(options: ExecutorOptions): Promise<CapturedProcess> {
+  const { version, gatewayUrl, exeId, registrationToken, direct } = options;
+  const lines = direct === undefined
+    ? executorLines(gatewayUrl, exeId, registrationToken)
+    : [directLine(gatewayUrl, exeId, direct)];
+  const line = lineFor(version, lines);
+  return startExecutorByLine({ ...options, line });
+}
+
 /**
- * Starts an executor with a home directory of its own. It registers and dials in by itself: ask the
- * gateway whether it is connected. Disposing ends it and every command that it has started.
+ * Starts an executor with a home directory of its own by a line as a person pastes it, in a shell that
+ * finds the release as `codex`. It registers and dials in by itself: ask the gateway whether it is
+ * connected. Disposing ends it and every command that it has started.
  *
- * @returns the executor's process; its `descendants()` are the commands that run on it
+ * @returns the process; its `descendants()` are the commands that run on it
  * @throws Error when the release cannot be fetched
  */
-export async function startExecutor(options: ExecutorOptions): Promise<CapturedProcess> {
+export async function startExecutorByLine(
+  options: Place & { line: string },
+): Promise<CapturedProcess> {
   const binary = await codexBinary(options.version);
   const home = await Deno.makeTempDir({ prefix: "codex-executor-" });
-  const { args, env } = credentialsOf(options);
-  return spawnCaptured(binary, {
-    args: ["exec-server", "--remote", options.gatewayUrl, ...args],
+  return spawnCaptured("sh", {
+    args: ["-c", options.line],
     cwd: options.dir,
+    host: options.host,
+    starts: binary,
     env: {
-      PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin",
+      PATH: `${dirname(binary)}:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
       HOME: home,
       CODEX_HOME: home,
-      ...env,
       ...options.env,
     },
     cleanUp: () => Deno.remove(home, { recursive: true }),
   });
-}
-
-/** The flags and variables by which it says who it is. */
-function credentialsOf(
-  { version, exeId, registrationToken, direct }: ExecutorOptions,
-): { args: string[]; env: Record<string, string> } {
-  if (direct !== undefined) {
-    return {
-      args: ["--environment-id", exeId, "--remote-transport", "direct", "--aws-sigv4"],
-      env: {
-        AWS_ACCESS_KEY_ID: direct.access_key_id,
-        AWS_SECRET_ACCESS_KEY: direct.secret_access_key,
-        AWS_REGION: "us-east-1",
-      },
-    };
-  }
-  return takesEnvironmentId(version)
-    ? { args: ["--environment-id", exeId], env: { CODEX_API_KEY: registrationToken } }
-    : {
-      args: ["--executor-id", exeId],
-      env: { CODEX_EXEC_SERVER_REMOTE_BEARER_TOKEN: registrationToken },
-    };
 }

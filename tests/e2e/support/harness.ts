@@ -1,5 +1,8 @@
 /** A real codex harness: one headless `codex exec` turn with a scripted model. */
 
+import { dirname } from "node:path";
+import { harnessLines } from "../../../src/cli/codex_lines.ts";
+import type { Hosts } from "../../support/hosts/hosts.ts";
 import { codexBinary } from "./codex_cache.ts";
 import {
   type CommandResult,
@@ -8,7 +11,7 @@ import {
   type Step,
 } from "./model_server.ts";
 import { type CapturedProcess, spawnCaptured, tail, within } from "./process.ts";
-import { type Dialect, dialectOf } from "./release.ts";
+import { lineFor } from "./release.ts";
 
 /** What {@link startTurn} and {@link runTurn} need. */
 export interface TurnOptions {
@@ -18,10 +21,14 @@ export interface TurnOptions {
   gatewayUrl: string;
   exeId: string;
   capToken: string;
+  /** What a person puts before `codex` instead of the line for the three above. */
+  line?: string;
+  /** The machines of which it runs on the harness's; on the test's own when absent. */
+  hosts?: Hosts;
   /** What the model asks for, one step an answer; see {@link Step}. */
   commands: Step[];
-  /** How it is pointed at the executor, where its release does not tell. */
-  dialect?: Dialect;
+  /** The release whose line points it at the executor, where that is not its own's. */
+  speaksAs?: string;
   /** Its `environments.toml`, in place of what points it at one executor. */
   environments?: string;
   /** Variables for the harness, on top of a clean environment. */
@@ -61,27 +68,26 @@ export async function startTurn(options: TurnOptions): Promise<Turn> {
   const home = await Deno.makeTempDir({ prefix: "codex-harness-" });
   const cwd = `${home}/cwd`;
   await Deno.mkdir(cwd);
-  const model = startModelServer(options.commands);
+  const model = startModelServer(options.commands, options.hosts?.own.address);
   await Deno.writeTextFile(`${home}/config.toml`, config(model.baseUrl));
   if (options.environments !== undefined) {
     await Deno.writeTextFile(`${home}/environments.toml`, options.environments);
   }
-  const process = spawnCaptured(binary, {
+  const line = options.line ?? lineOf(options);
+  const process = spawnCaptured("sh", {
+    // Commands run on the executor, with the executor's rights: there is nobody to ask.
     args: [
-      "exec",
-      "--json",
-      "--ephemeral",
-      "--skip-git-repo-check",
-      // Commands run on the executor, with the executor's rights: there is nobody to ask.
-      "--dangerously-bypass-approvals-and-sandbox",
-      "run the script",
+      "-c",
+      `${line} codex exec --json --ephemeral --skip-git-repo-check ` +
+      "--dangerously-bypass-approvals-and-sandbox 'run the script'",
     ],
     cwd,
+    host: options.hosts?.harness,
+    starts: binary,
     env: {
-      PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin",
+      PATH: `${dirname(binary)}:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
       HOME: home,
       CODEX_HOME: home,
-      ...pointerTo(options),
       ...options.env,
     },
     async cleanUp() {
@@ -119,22 +125,11 @@ export async function runTurn(options: TurnOptions & { timeoutMs?: number }): Pr
   };
 }
 
-/** The variables that point a release's harness at an executor. */
-function pointerTo(options: TurnOptions): Record<string, string> {
-  const { version, gatewayUrl, exeId, capToken, environments } = options;
-  if (environments !== undefined) return {};
-  const dialect = options.dialect ?? dialectOf(version);
-  if (dialect === "noise") {
-    return {
-      CODEX_EXEC_SERVER_NOISE_REGISTRY_URL: gatewayUrl,
-      CODEX_EXEC_SERVER_NOISE_ENVIRONMENT_ID: exeId,
-      CODEX_EXEC_SERVER_NOISE_AUTH_TOKEN: capToken,
-    };
-  }
-  const url = new URL(`/bridge/${exeId}`, gatewayUrl.replace(/^http/, "ws"));
-  url.searchParams.set("token", capToken);
-  if (dialect === "relay") url.searchParams.set("role", "harness");
-  return { CODEX_EXEC_SERVER_URL: url.href };
+/** What the gateway prints for a release to be put before `codex`. */
+function lineOf(options: TurnOptions): string {
+  const { version, gatewayUrl, exeId, capToken, environments, speaksAs } = options;
+  if (environments !== undefined) return "";
+  return lineFor(speaksAs ?? version, harnessLines(gatewayUrl, exeId, capToken));
 }
 
 function config(modelBaseUrl: string): string {

@@ -2,11 +2,20 @@ import assert from "node:assert/strict";
 import { exists } from "../../support/files.ts";
 import { until } from "../../support/websocket.ts";
 import { startTurn } from "./codex.ts";
-import type { Pair } from "./releases.ts";
+import { type Pair, PAIRS } from "./releases.ts";
 import { scenario } from "./rig.ts";
 
-/** The scenario that takes longest: its files run beside the others. */
-export function killedHarnessScenario(pair: Pair): void {
+/**
+ * The scenario that takes longest, over a minute of waiting for a Noise executor. It is in several files,
+ * which run beside the others.
+ *
+ * @param which the pairs of this file
+ */
+export function killedHarnessScenarios(which: (pair: Pair) => boolean): void {
+  PAIRS.filter(which).forEach(killedHarnessScenario);
+}
+
+function killedHarnessScenario(pair: Pair): void {
   scenario(
     pair,
     "the command of a harness killed with SIGKILL ends on the executor",

@@ -135,15 +135,16 @@ export function scriptTurn(
 }
 
 /**
- * Starts a scripted model for one turn on a free port of the loopback interface.
+ * Starts a scripted model for one turn on a free port.
  *
  * @param steps what the model asks for, one step an answer
+ * @param hostname the address of this machine that it listens on
  */
-export function startModelServer(steps: Step[]): ModelServer {
+export function startModelServer(steps: Step[], hostname = "127.0.0.1"): ModelServer {
   const turn = scriptTurn(steps);
   const requests: ResponsesRequest[] = [];
   const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    { hostname, port: 0, onListen: () => {} },
     async (httpRequest) => {
       const request = await readResponsesRequest(httpRequest);
       if (request === undefined) return new Response(null, { status: 404 });
@@ -152,7 +153,7 @@ export function startModelServer(steps: Step[]): ModelServer {
     },
   );
   return {
-    baseUrl: `http://127.0.0.1:${server.addr.port}/v1`,
+    baseUrl: `http://${hostname}:${server.addr.port}/v1`,
     results: () => turn.results(),
     requests,
     [Symbol.asyncDispose]: async () => {

@@ -1,5 +1,7 @@
 /** A child process whose output is kept, and which never outlives its test. */
 
+import type { Host } from "../../support/hosts/host.ts";
+
 /** How much of a process's output is kept: the last so many characters of each stream. */
 const KEPT_CHARACTERS = 4_000_000;
 
@@ -26,7 +28,10 @@ export interface CapturedProcess extends AsyncDisposable {
    * Linux only: elsewhere always empty.
    */
   descendants(): Promise<number[]>;
-  /** Sends a signal to the process alone (SIGTERM when none is named); no error if it has ended. */
+  /**
+   * Sends a signal (SIGTERM when none is named) to the process alone, or to what it was to start; no
+   * error if that has ended.
+   */
   kill(signal?: Deno.Signal): void;
   /**
    * Waits until what the process wrote, on either stream, matches.
@@ -42,6 +47,10 @@ export interface SpawnOptions {
   cwd: string;
   /** The whole environment, but for a variable that marks its descendants: nothing is inherited. */
   env: Record<string, string>;
+  /** The machine that it runs on; the test's own when absent. */
+  host?: Host;
+  /** The executable that signals are for, when the program is a shell that is to start it. */
+  starts?: string;
   /** Runs when the process is gone, as the last part of its disposal. */
   cleanUp?: () => Promise<void>;
 }
@@ -65,8 +74,10 @@ addEventListener("unload", () => living.forEach((pid) => signalQuietly(pid, "SIG
  */
 export function spawnCaptured(path: string, options: SpawnOptions): CapturedProcess {
   const marker = crypto.randomUUID();
-  const child = new Deno.Command(path, {
-    args: options.args,
+  const argv = [path, ...options.args];
+  const [program, ...args] = options.host?.command(argv, options.cwd) ?? argv;
+  const child = new Deno.Command(program!, {
+    args,
     cwd: options.cwd,
     env: { ...options.env, [MARKER]: marker },
     clearEnv: true,
@@ -91,16 +102,19 @@ export function spawnCaptured(path: string, options: SpawnOptions): CapturedProc
   })();
   const output = () => `${err.text()}${out.text()}`;
   const kill = (signal: Deno.Signal = "SIGTERM") => {
+    const { starts } = options;
+    if (starts === undefined) return signalChild(signal);
+    for (const pid of marked()) if (isRunning(pid, starts)) signalQuietly(pid, signal);
+  };
+  const signalChild = (signal: Deno.Signal) => {
     if (living.has(child.pid)) signalQuietly(child.pid, signal);
   };
-  const descendants = async () => {
-    const marked = await pidsWithVariable(`${MARKER}=${marker}`);
-    return marked.filter((pid) => pid !== child.pid);
-  };
+  const marked = () => pidsWithVariable(`${MARKER}=${marker}`);
+  const descendants = () => marked().filter((pid) => pid !== child.pid);
   const dispose = async () => {
-    kill("SIGKILL");
+    signalChild("SIGKILL");
     await exited;
-    for (const pid of await descendants()) signalQuietly(pid, "SIGKILL");
+    for (const pid of descendants()) signalQuietly(pid, "SIGKILL");
     await Promise.all([out.cancel(), err.cancel()]);
     await options.cleanUp?.();
   };
@@ -111,7 +125,7 @@ export function spawnCaptured(path: string, options: SpawnOptions): CapturedProc
     stdout: out.text,
     stderr: err.text,
     output,
-    descendants,
+    descendants: () => Promise.resolve(descendants()),
     kill,
     waitForOutput(pattern, timeoutMs) {
       return new Promise((resolve, reject) => {
@@ -160,16 +174,28 @@ function signalQuietly(pid: number, signal: Deno.Signal): void {
 }
 
 /** The processes that were started with a variable in their environment. */
-async function pidsWithVariable(assignment: string): Promise<number[]> {
+function pidsWithVariable(assignment: string): number[] {
   if (Deno.build.os !== "linux") return [];
   const pids: number[] = [];
-  for await (const { name } of Deno.readDir("/proc")) {
+  for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
-    // Processes end while we look, and others' environments are not ours to read.
-    const environment = await Deno.readTextFile(`/proc/${name}/environ`).catch(() => "");
-    if (environment.split("\0").includes(assignment)) pids.push(Number(name));
+    try {
+      const environment = Deno.readTextFileSync(`/proc/${name}/environ`);
+      if (environment.split("\0").includes(assignment)) pids.push(Number(name));
+    } catch {
+      // Processes end while we look, and others' environments are not ours to read.
+    }
   }
   return pids;
+}
+
+function isRunning(pid: number, executable: string): boolean {
+  try {
+    return Deno.readLinkSync(`/proc/${pid}/exe`) === Deno.realPathSync(executable);
+  } catch {
+    // It has ended.
+    return false;
+  }
 }
 
 /** Reads a stream to its end as text, keeping the last part of it. */

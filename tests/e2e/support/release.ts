@@ -1,25 +1,29 @@
 /** What differs between codex releases in how each side is started. */
-
-/** How a release's harness and executor talk: see the protocol's tables of clients. */
-export type Dialect = "text" | "relay" | "noise";
+import type { CodexLine } from "../../../src/cli/codex_lines.ts";
 
 /**
- * The dialect of a release.
+ * The line, of those that the gateway prints, that is for a release.
  *
  * @param version a release such as `"0.130.0"`
+ * @throws Error when there is none
  */
-export function dialectOf(version: string): Dialect {
-  if (isBefore(version, 131)) return "text";
-  return isBefore(version, 142) ? "relay" : "noise";
+export function lineFor(version: string, lines: readonly CodexLine[]): string {
+  const minor = minorOf(version);
+  const found = lines.find(({ releases }) => {
+    const [from, to] = [...releases.matchAll(/0\.(\d+)/g)].map(([, it]) => Number(it));
+    return minor >= from! && minor <= (to ?? (releases.includes("later") ? Infinity : from!));
+  });
+  if (found === undefined) throw new Error(`no line is for codex ${version}`);
+  return found.line;
 }
 
-/** Whether `codex exec-server` of a release takes `--environment-id` and an API key. */
-export function takesEnvironmentId(version: string): boolean {
-  return !isBefore(version, 133);
+/** Whether a release's executor takes no API key from another machine's gateway but by loopback. */
+export function needsLoopback(version: string): boolean {
+  return minorOf(version) >= 133;
 }
 
-function isBefore(version: string, minor: number): boolean {
+function minorOf(version: string): number {
   const parts = /^0\.(\d+)\.\d+$/.exec(version);
   if (!parts) throw new Error(`not a codex release: ${version}`);
-  return Number(parts[1]) < minor;
+  return Number(parts[1]);
 }

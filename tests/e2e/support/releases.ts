@@ -45,4 +45,25 @@ export const PAIRS: readonly Pair[] = [
     orphanMs: 150_000,
     outlivesGateway: true,
   },
+  {
+    executor: "0.171.0",
+    harness: "0.171.0",
+    kind: "noise",
+    orphanMs: 150_000,
+    outlivesGateway: true,
+  },
+  {
+    executor: "0.142.5",
+    harness: "0.171.0",
+    kind: "noise",
+    orphanMs: 150_000,
+    outlivesGateway: true,
+  },
+  {
+    executor: "0.171.0",
+    harness: "0.169.0",
+    kind: "noise",
+    orphanMs: 150_000,
+    outlivesGateway: true,
+  },
 ];

@@ -1,56 +1,75 @@
 /**
  * A gateway with a real executor connected to it, and the turns that are run on it.
  *
+ * Executor and harness are on machines of their own (`tests/support/hosts`), the executor's behind a
+ * translation of addresses; the gateway is in the test's process, and they know it as `gateway.test`.
+ *
  * @module
  */
-import { forEachDatabase } from "../../support/databases.ts";
+import { forEachDatabase, onOneDatabase } from "../../support/databases.ts";
 import { untilConnected, untilGone } from "../../support/exclusive.ts";
-import { startGateway, type TestGateway } from "../../support/gateway.ts";
+import { type CreatedExecutor, startGateway, type TestGateway } from "../../support/gateway.ts";
+import { type Hosts, makeHosts, whyNoHosts } from "../../support/hosts/hosts.ts";
 import type { StoreOptions } from "../../../src/store/store.ts";
-import { type CapturedProcess, startExecutor } from "./codex.ts";
+import { type CapturedProcess, spawnCaptured, startExecutor } from "./codex.ts";
 import type { TurnOptions } from "./harness.ts";
-import type { Pair } from "./releases.ts";
+import { needsLoopback } from "./release.ts";
+import { type Pair, PAIRS } from "./releases.ts";
 
 /** How long an executor may take to dial in on a machine that is busy, in milliseconds. */
 const CONNECTED_WITHIN_MS = 60_000;
 
+/** Every scenario on both databases, and not only those in which a database has a part. */
+const full = Deno.args.includes("--full");
+
 /** What a scenario has at hand. */
-export class Rig {
+export class Rig implements AsyncDisposable {
   readonly pair: Pair;
+  readonly hosts: Hosts;
   readonly gateway: TestGateway;
-  readonly exeId: string;
   /** Where the executor was started. */
   readonly dir: string;
   readonly database: StoreOptions;
   executor!: CapturedProcess;
-  readonly #registrationToken: string;
+  readonly #credentials: CreatedExecutor;
+  #forward: CapturedProcess | undefined;
 
   constructor(
     pair: Pair,
+    hosts: Hosts,
     gateway: TestGateway,
     database: StoreOptions,
-    { exe_id, registration_token }: { exe_id: string; registration_token: string },
+    credentials: CreatedExecutor,
     dir: string,
   ) {
     this.pair = pair;
+    this.hosts = hosts;
     this.gateway = gateway;
     this.database = database;
-    this.exeId = exe_id;
-    this.#registrationToken = registration_token;
+    this.#credentials = credentials;
     this.dir = dir;
   }
 
-  /** Starts the executor, in place of the one before, and waits until the gateway has it. */
-  async startExecutor(gatewayUrl = this.gateway.url): Promise<void> {
+  get exeId(): string {
+    return this.#credentials.exe_id;
+  }
+
+  /**
+   * Starts the executor, in place of the one before, and waits until the gateway has it.
+   *
+   * @param port of the test's own machine: the gateway's, or of what stands before it
+   */
+  async startExecutor(port = this.gateway.port): Promise<void> {
     if (this.executor !== undefined) {
       await this.executor[Symbol.asyncDispose]();
       await untilGone(this.gateway, this.exeId);
     }
     this.executor = await startExecutor({
       version: this.pair.executor,
-      gatewayUrl,
+      gatewayUrl: await this.#urlForExecutor(port),
       exeId: this.exeId,
-      registrationToken: this.#registrationToken,
+      registrationToken: this.#credentials.registration_token,
+      host: this.hosts.executor,
       dir: this.dir,
       env: { CXG_TEST_MARK: "only the executor has this" },
     });
@@ -66,26 +85,72 @@ export class Rig {
   async turn(): Promise<Omit<TurnOptions, "commands">> {
     return {
       version: this.pair.harness,
-      gatewayUrl: this.gateway.url,
+      hosts: this.hosts,
+      gatewayUrl: this.hosts.gateway.url(this.gateway.port),
       exeId: this.exeId,
       capToken: await this.gateway.capToken(this.exeId),
     };
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.executor?.[Symbol.asyncDispose]();
+    await this.#forward?.[Symbol.asyncDispose]();
+  }
+
+  async #urlForExecutor(port: number): Promise<string> {
+    const { gateway, executor: host } = this.hosts;
+    if (!needsLoopback(this.pair.executor)) return gateway.url(port);
+    await this.#forward?.[Symbol.asyncDispose]();
+    const script = new URL("loopback_forward.ts", import.meta.url).pathname;
+    this.#forward = spawnCaptured(Deno.execPath(), {
+      args: ["run", "--no-prompt", "--no-config", "--allow-net", script, gateway.name, `${port}`],
+      cwd: this.dir,
+      host,
+      env: { PATH: Deno.env.get("PATH")!, NO_COLOR: "1" },
+    });
+    await this.#forward.waitForOutput(/^\d+\n/, CONNECTED_WITHIN_MS);
+    return `http://127.0.0.1:${parseInt(this.#forward.stdout())}`;
+  }
 }
 
-/** Registers a scenario for a pair of releases, once for each database. */
-export function scenario(pair: Pair, name: string, run: (rig: Rig) => Promise<void>): void {
+/** How many scenarios of this file each pair has: those on one database take turns. */
+const registered = new Map<Pair, number>();
+
+/**
+ * Registers a scenario for a pair of releases.
+ *
+ * @param databases `both` where a database has a part in it. Otherwise it runs on one of them: each pair
+ * has scenarios on either, and each scenario pairs on either. With `--full` all run on both.
+ */
+export function scenario(
+  pair: Pair,
+  name: string,
+  run: (rig: Rig) => Promise<void>,
+  { databases = "one" }: { databases?: "one" | "both" } = {},
+): void {
   const title = `executor ${pair.executor}, harness ${pair.harness}: ${name}`;
-  forEachDatabase(title, async (database) => {
-    await using gateway = await startGateway(database);
+  const test = async (database: StoreOptions) => {
+    await using hosts = await makeHosts();
+    await using gateway = await startGateway(database, { host: "0.0.0.0" });
     const dir = await Deno.makeTempDir({ prefix: "cxg-executor-" });
-    const rig = new Rig(pair, gateway, database, await gateway.createExecutor(), dir);
     try {
+      await using rig = new Rig(
+        pair,
+        hosts,
+        gateway,
+        database,
+        await gateway.createExecutor(),
+        dir,
+      );
       await rig.startExecutor();
       await run(rig);
     } finally {
-      await rig.executor?.[Symbol.asyncDispose]();
       await Deno.remove(dir, { recursive: true });
     }
-  });
+  };
+  const options = { ignore: whyNoHosts !== undefined };
+  const nth = registered.get(pair) ?? PAIRS.indexOf(pair);
+  registered.set(pair, nth + 1);
+  if (full || databases === "both") forEachDatabase(title, test, options);
+  else onOneDatabase(title, nth, test, options);
 }

@@ -1,3 +1,5 @@
+import type { Host } from "../../support/hosts/host.ts";
+
 const SCRIPT = new URL("peer.ts", import.meta.url).pathname;
 
 /** How a {@linkcode PeerProcess} reaches the gateway. */
@@ -6,8 +8,8 @@ export interface Dial {
   readonly token: string;
   /** What it sends first. */
   readonly first?: Uint8Array;
-  /** The network namespace that it runs in; the test's own when absent. */
-  readonly namespace?: string;
+  /** The machine that it runs on; the test's own when absent. */
+  readonly host?: Host;
 }
 
 /** A peer in a process of its own. Disposing kills it. */
@@ -19,11 +21,9 @@ export class PeerProcess implements AsyncDisposable {
   }
 
   /** Starts one; it is connected when this resolves. */
-  static async start({ url, token, first, namespace }: Dial): Promise<PeerProcess> {
-    const command = [Deno.execPath(), "run", "-A", SCRIPT, url, token, first?.toBase64() ?? ""];
-    // `ip netns exec` becomes the command, so that the process is the same.
-    if (namespace !== undefined) command.unshift("ip", "netns", "exec", namespace);
-    const [program, ...args] = command;
+  static async start({ url, token, first, host }: Dial): Promise<PeerProcess> {
+    const argv = [Deno.execPath(), "run", "-A", SCRIPT, url, token, first?.toBase64() ?? ""];
+    const [program, ...args] = host?.command(argv, Deno.cwd()) ?? argv;
     const child = new Deno.Command(program!, { args, stdout: "piped", stderr: "inherit" }).spawn();
     const reader = child.stdout.getReader();
     const { done } = await reader.read();

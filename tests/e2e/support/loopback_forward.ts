@@ -1,0 +1,12 @@
+/** Passes a port of its machine's loopback on: `HOST PORT` name where to. Prints the port. */
+// deno-lint-ignore-file no-console
+import { connect, createServer } from "node:net";
+
+const [host, port] = Deno.args;
+const server = createServer((near) => {
+  const far = connect(Number(port), host);
+  near.pipe(far).pipe(near);
+  near.on("error", () => {}).on("close", () => far.destroy());
+  far.on("error", () => {}).on("close", () => near.destroy());
+});
+server.listen(0, "127.0.0.1", () => console.log((server.address() as { port: number }).port));
