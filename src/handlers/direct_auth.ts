@@ -11,7 +11,7 @@ import type { Config } from "../config.ts";
 import { log } from "../logging.ts";
 import type { Registration } from "../model.ts";
 import type { Services } from "../services.ts";
-import { type HttpError, type RequestContext, unauthorized, unavailable } from "./http.ts";
+import { HttpError, type RequestContext, unavailable } from "./http.ts";
 import { refuseAfter } from "./registration_auth.ts";
 
 /** The service that codex signs for unless it is told otherwise. */
@@ -85,7 +85,7 @@ export async function requireSignedUpgrade(
       // Whatever its date, it is refused for that by then.
       const exp = (Date.now() + 2 * CLOCK_TOLERANCE_MS) / 1000;
       if (usedSignatures.use(signature, exp)) return;
-      throw unavailable("this signature was used before; sign anew");
+      throw unavailable("this signature was used before; sign anew, and try again");
     },
   };
 }
@@ -106,7 +106,9 @@ async function requireSignature(
   const amzDate = req.headers.get("x-amz-date") ?? "";
   const signedAt = parseAmzDate(amzDate);
   if (signedAt === undefined || claim.day !== amzDate.slice(0, 8)) {
-    throw refused("x-amz-date must be as 20261231T235959Z, and its day that of the credential");
+    throw refused(
+      "x-amz-date is not as 20261231T235959Z, or of another day than the credential; sign anew",
+    );
   }
   const hash = await store.getRegistrationTokenHash(exeId);
   const pair = await directKeys.pairOf(exeId, hash ?? NOBODYS_HASH);
@@ -127,7 +129,10 @@ async function requireSignature(
   if (hash === undefined || !isRight) {
     refuseAfter(wrongTokens.count(exeId, source), "signatures");
     log.info("wrong signature", { exe_id: hash && exeId, remote });
-    throw refused("unknown executor, or a signature that its key pair did not make");
+    throw refused(
+      "unknown executor, or a signature that its key pair did not make; start codex exec-server with " +
+        "the id and the pair that `executor add --direct` printed, or add the executor anew",
+    );
   }
   // Only now: whose signature is wrong learns no more than that.
   refuseClocksApart(signedAt - Date.now(), exeId, call);
@@ -137,20 +142,27 @@ async function requireSignature(
 /** @throws {HttpError} 401 for a signature of another form than codex gives it */
 function requireClaim(req: Request, url: URL, headers: readonly string[]): SignatureClaim {
   const authorization = req.headers.get("authorization");
-  if (authorization === null) throw refused("missing signature: codex signs with --aws-sigv4");
+  if (authorization === null) {
+    throw refused("missing signature; start codex exec-server with --aws-sigv4");
+  }
   const claim = parseClaim(authorization);
   if (claim === undefined) {
-    throw refused("the Authorization header has no well-formed AWS Signature Version 4");
+    throw refused(
+      "the Authorization header has no well-formed AWS Signature Version 4; sign as " +
+        "codex exec-server --aws-sigv4 does",
+    );
   }
   if (claim.service !== SERVICE) {
-    throw refused(`the signature must be for the service ${SERVICE} (codex's --aws-service)`);
+    throw refused(
+      `the signature is not for the service ${SERVICE}; leave codex's --aws-service out`,
+    );
   }
   if (claim.signedHeaders.split(";").includes("x-amz-security-token")) {
-    throw refused("the key pair has no session token: unset AWS_SESSION_TOKEN");
+    throw refused("the key pair has no session token; unset AWS_SESSION_TOKEN");
   }
   const signed = headers.join(";");
-  if (claim.signedHeaders !== signed) throw refused(`the signed headers must be ${signed}`);
-  if (url.search !== "") throw refused("a signed request has no query");
+  if (claim.signedHeaders !== signed) throw refused(`the wrong headers are signed; sign ${signed}`);
+  if (url.search !== "") throw refused("a signed request has no query; leave it out");
   return claim;
 }
 
@@ -178,11 +190,11 @@ function refuseClocksApart(aheadMs: number, exeId: string, { clocksApart }: Call
     minutes_ahead: Math.round(aheadMs / 60_000),
   });
   throw clocksApart(
-    `the clock of executor ${exeId} is ${minutes} minutes ${way} the gateway's: ` +
+    `the clock of executor ${exeId} is ${minutes} minutes ${way} the gateway's; ` +
       "set it right (5 minutes are allowed)",
   );
 }
 
 function refused(message: string): HttpError {
-  return unauthorized(message, "AWS4-HMAC-SHA256");
+  return new HttpError(401, message, { "www-authenticate": "AWS4-HMAC-SHA256" });
 }

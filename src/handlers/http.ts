@@ -37,8 +37,8 @@ export class HttpError extends Error {
 }
 
 /** 401, with the challenge that RFC 9110 section 15.5.2 asks for. */
-export function unauthorized(message: string, challenge = "Bearer"): HttpError {
-  return new HttpError(401, message, { "www-authenticate": challenge });
+export function unauthorized(message: string): HttpError {
+  return new HttpError(401, message, { "www-authenticate": "Bearer" });
 }
 
 /** 503 that says when to come again. */
