@@ -26,10 +26,13 @@ export class CutProxy implements AsyncDisposable {
     });
   }
 
-  /** Starts one before a server. */
-  static async before(target: { hostname: string; port: number }): Promise<CutProxy> {
+  /** Starts one before a server; it listens on this machine's loopback unless told otherwise. */
+  static async before(
+    target: { hostname: string; port: number },
+    { host = "127.0.0.1" } = {},
+  ): Promise<CutProxy> {
     const proxy = new CutProxy(target);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => proxy.#server.listen(0, host, resolve));
     return proxy;
   }
 
@@ -41,6 +44,11 @@ export class CutProxy implements AsyncDisposable {
   cut(): void {
     this.#cut = true;
     for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
+  /** Ends every connection that there is, and tells both ends; those that come are let through. */
+  drop(): void {
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Lets new connections through; those that were cut stay dead. */

@@ -67,3 +67,6 @@ export const PAIRS: readonly Pair[] = [
     outlivesGateway: true,
   },
 ];
+
+/** Executors that dial the URL of their registration again, and register where it is refused. */
+export const DIALS_ITS_URL_AGAIN: readonly string[] = ["0.142.5", "0.160.1", "0.169.0", "0.171.0"];

@@ -31,7 +31,7 @@ export class Rig implements AsyncDisposable {
   readonly dir: string;
   readonly database: StoreOptions;
   executor!: CapturedProcess;
-  readonly #credentials: CreatedExecutor;
+  readonly credentials: CreatedExecutor;
   #forward: CapturedProcess | undefined;
 
   constructor(
@@ -46,12 +46,12 @@ export class Rig implements AsyncDisposable {
     this.hosts = hosts;
     this.gateway = gateway;
     this.database = database;
-    this.#credentials = credentials;
+    this.credentials = credentials;
     this.dir = dir;
   }
 
   get exeId(): string {
-    return this.#credentials.exe_id;
+    return this.credentials.exe_id;
   }
 
   /**
@@ -68,7 +68,7 @@ export class Rig implements AsyncDisposable {
       version: this.pair.executor,
       gatewayUrl: await this.#urlForExecutor(port),
       exeId: this.exeId,
-      registrationToken: this.#credentials.registration_token,
+      registrationToken: this.credentials.registration_token,
       host: this.hosts.executor,
       dir: this.dir,
       env: { CXG_TEST_MARK: "only the executor has this" },
@@ -113,6 +113,25 @@ export class Rig implements AsyncDisposable {
   }
 }
 
+/** Runs something with a pair's executor connected to a gateway on a database. */
+export async function withRig(
+  pair: Pair,
+  database: StoreOptions,
+  run: (rig: Rig) => Promise<void>,
+): Promise<void> {
+  await using hosts = await makeHosts();
+  await using gateway = await startGateway(database, { host: "0.0.0.0" });
+  const dir = await Deno.makeTempDir({ prefix: "cxg-executor-" });
+  try {
+    const credentials = await gateway.createExecutor();
+    await using rig = new Rig(pair, hosts, gateway, database, credentials, dir);
+    await rig.startExecutor();
+    await run(rig);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
 /** How many scenarios of this file each pair has: those on one database take turns. */
 const registered = new Map<Pair, number>();
 
@@ -129,25 +148,7 @@ export function scenario(
   { databases = "one" }: { databases?: "one" | "both" } = {},
 ): void {
   const title = `executor ${pair.executor}, harness ${pair.harness}: ${name}`;
-  const test = async (database: StoreOptions) => {
-    await using hosts = await makeHosts();
-    await using gateway = await startGateway(database, { host: "0.0.0.0" });
-    const dir = await Deno.makeTempDir({ prefix: "cxg-executor-" });
-    try {
-      await using rig = new Rig(
-        pair,
-        hosts,
-        gateway,
-        database,
-        await gateway.createExecutor(),
-        dir,
-      );
-      await rig.startExecutor();
-      await run(rig);
-    } finally {
-      await Deno.remove(dir, { recursive: true });
-    }
-  };
+  const test = (database: StoreOptions) => withRig(pair, database, run);
   const options = { ignore: whyNoHosts !== undefined };
   const nth = registered.get(pair) ?? PAIRS.indexOf(pair);
   registered.set(pair, nth + 1);
