@@ -19,6 +19,7 @@ import type { Services } from "./services.ts";
 import { waitForTurnToServe } from "./store/data_directory.ts";
 import { Store, type StoreOptions } from "./store/store.ts";
 import { ConnRegistry } from "./switchboard/conn_registry.ts";
+import { Contention } from "./switchboard/contention.ts";
 import { REMOVED, TURN_REVOKED } from "./switchboard/endings.ts";
 import type { ExecutorLink } from "./switchboard/executor_link.ts";
 import { LiveTurns } from "./switchboard/live_turns.ts";
@@ -49,6 +50,8 @@ interface Limits {
   maxWaitingChecks?: number;
   /** How many revoked turns memory holds. */
   maxRevokedInMemory?: number;
+  /** One with a clock of its own. */
+  contention?: Contention;
   /** When the port of a gateway that stops may close; see {@linkcode sendAway}. */
   portClosesAfterMs?: readonly number[];
 }
@@ -156,7 +159,7 @@ export class Server {
 /** @param stop aborted when the gateway begins to stop */
 async function openServices(
   config: Config & StoreOptions,
-  { maxWaitingChecks, maxRevokedInMemory = MAX_REVOKED }: Limits,
+  { maxWaitingChecks, maxRevokedInMemory = MAX_REVOKED, contention = new Contention() }: Limits,
   stopping: AbortSignal,
 ): Promise<Services> {
   const registrationTokens = new RegistrationTokens({ maxWaiting: maxWaitingChecks });
@@ -187,6 +190,7 @@ async function openServices(
       openSockets: new OpenSockets(config.maxBufferedBytes),
       trustedProxies: new TrustedProxies(config.trustedProxies),
       connections: new Holdings(config.maxConnectionsPerAddress),
+      contention,
       traffic: new Traffic(),
       refusals: new Refusals(),
       arrivals: new Pacer(),

@@ -12,6 +12,7 @@ import type { Refusals } from "./refusals.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Store } from "./store/store.ts";
 import type { ConnRegistry } from "./switchboard/conn_registry.ts";
+import type { Contention } from "./switchboard/contention.ts";
 import type { ExecutorLink } from "./switchboard/executor_link.ts";
 import type { LiveTurns } from "./switchboard/live_turns.ts";
 import type { OpenSockets } from "./switchboard/sockets.ts";
@@ -34,6 +35,8 @@ export interface Services {
   /** The signatures of direct executors that have opened their websocket. */
   readonly usedSignatures: SingleUse;
   readonly lastSeen: LastSeen;
+  /** Of executors' connections that replace each other. */
+  readonly contention: Contention;
   readonly traffic: Traffic;
   readonly refusals: Refusals;
   /** Of executors, that register or dial in. */

@@ -105,13 +105,21 @@ async function listExecutors(flags: Flags, positionals: string[]): Promise<void>
     ["EXECUTOR", "CONNECTED", "KIND", "DEFAULT", "LAST SEEN", "DESCRIPTION"],
     ...executors.map((e) => [
       e.exe_id,
-      e.connected ? "yes" : "no",
+      (e.connected ? "yes" : "no") + (e.contested_until === undefined ? "" : ", contested"),
       e.kind ?? "-",
       e.is_default ? "yes" : "no",
       e.last_seen_at ?? "never",
       e.description,
     ]),
   ]));
+  for (
+    const { exe_id } of executors.filter(({ contested_until }) => contested_until !== undefined)
+  ) {
+    complain(
+      `executor list: several machines use the registration token of ${exe_id}: give each an ` +
+        "executor and a token of its own",
+    );
+  }
 }
 
 async function removeExecutor(flags: Flags, positionals: string[]): Promise<void> {
@@ -197,6 +205,7 @@ interface ListedExecutor {
   connected: boolean;
   kind?: string;
   last_seen_at?: string;
+  contested_until?: string;
 }
 
 function workspacePath(workspace: string): string {

@@ -3,7 +3,8 @@ import { log } from "../logging.ts";
 import type { Registration } from "../model.ts";
 import { sightingOf } from "../last_seen.ts";
 import type { Services } from "../services.ts";
-import { EXECUTOR_REPLACED, REPLACED } from "../switchboard/endings.ts";
+import type { Replacement } from "../switchboard/contention.ts";
+import { CONTESTED, EXECUTOR_REPLACED, REPLACED } from "../switchboard/endings.ts";
 import { ExclusiveLink } from "../switchboard/exclusive_link.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
 import type { PeerSocket } from "../switchboard/peer_socket.ts";
@@ -57,10 +58,35 @@ export async function codexExec(services: Services, context: RequestContext): Pr
       BEHIND_RETRY_AFTER_S,
     );
   }
+  refuseContested(services, exeId, remote);
   origin.useUp?.();
   return upgrade(services, context, owner, (socket) => {
     socket.whenOpen(() => connect(services, exeId, origin, socket, remote));
   });
+}
+
+/**
+ * Refuses a newcomer while the executor is contested and has a connection.
+ *
+ * @throws {HttpError} 409: each codex comes again then, ever more slowly
+ */
+function refuseContested(
+  { registry, contention }: Services,
+  exeId: string,
+  remote: string,
+): void {
+  const ms = contention.contestedForMs(exeId);
+  if (ms === 0 || registry.lookup(exeId) === undefined) return;
+  log.info("executor refused: it is contested, and connected from elsewhere", {
+    exe_id: exeId,
+    remote,
+  });
+  throw new HttpError(
+    409,
+    `executor ${exeId} is connected already, and several machines use its registration token: give ` +
+      "each machine an executor and a token of its own",
+    { "retry-after": String(Math.ceil(ms / 1000)) },
+  );
 }
 
 /** What the credential stands for; `undefined` when it is no good. */
@@ -92,7 +118,11 @@ function connect(
   socket: PeerSocket,
   remote: string,
 ): void {
-  const { registry, lastSeen } = services;
+  const { registry, lastSeen, contention } = services;
+  if (contention.contestedForMs(exeId) > 0 && registry.lookup(exeId) !== undefined) {
+    // It was let in at the same time as the one that began the contest.
+    return socket.close(CONTESTED);
+  }
   const link: ExecutorLink = makeLink(services, exeId, origin, socket, () => {
     registry.unregister(exeId, link);
     lastSeen.note(sightingOf(link));
@@ -101,10 +131,29 @@ function connect(
   const evicted = registry.register(exeId, link);
   lastSeen.note({ ...sightingOf(link), dialled: true });
   log.info("executor connected", { exe_id: exeId, kind: link.kind, remote });
-  if (evicted !== undefined) {
-    log.warn("executor dialled in anew: its earlier connection is closed", { exe_id: exeId });
-    evicted.close(REPLACED, EXECUTOR_REPLACED);
-  }
+  const replacement = contention.arrived(exeId, link, remote, evicted);
+  if (replacement !== undefined) logReplacement(exeId, remote, replacement);
+  evicted?.close(REPLACED, EXECUTOR_REPLACED);
+}
+
+function logReplacement(
+  exeId: string,
+  remote: string,
+  { earlierRemote, earlierAgeMs, lately, beginsContest }: Replacement,
+): void {
+  const fields = {
+    exe_id: exeId,
+    remote,
+    earlier_remote: earlierRemote,
+    earlier_lasted_s: Math.round(earlierAgeMs / 1000),
+  };
+  log.warn("executor dialled in anew: its earlier connection is closed", fields);
+  if (!beginsContest) return;
+  log.error(
+    "two machines seem to use one registration token, and take the executor from each other: give each " +
+      "an executor and a token of its own (executor add). For a minute the one that is connected is kept",
+    { ...fields, replaced_within_a_minute: lately },
+  );
 }
 
 function makeLink(

@@ -10,7 +10,8 @@ export function metrics(services: Services): Response {
 }
 
 function families(services: Services): Family[] {
-  const { registry, traffic, refusals, registrationTokens, openSockets, store } = services;
+  const { registry, traffic, refusals, registrationTokens, openSockets, store, contention } =
+    services;
   const executors: Record<ExecutorKind, number> = { exclusive: 0, relay: 0, noise: 0 };
   let bridges = 0;
   let streams = 0;
@@ -30,6 +31,18 @@ function families(services: Services): Family[] {
       help: "Executors that are connected, by the kind of their socket.",
       type: "gauge",
       samples: Object.entries(executors).map(([kind, count]) => [{ kind }, count] as const),
+    },
+    {
+      name: "cxg_executors_contested",
+      help: "Executors whose registration token several machines seem to use.",
+      type: "gauge",
+      samples: one(contention.contested),
+    },
+    {
+      name: "cxg_executor_replacements_total",
+      help: "Connections of executors that a newer one of the same executor took the place of.",
+      type: "counter",
+      samples: one(contention.replacements),
     },
     { name: "cxg_bridges", help: "Bridges that are up.", type: "gauge", samples: one(bridges) },
     {

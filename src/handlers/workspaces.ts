@@ -25,17 +25,29 @@ export async function bindExecutor(
   return Response.json({ status: "ok" }, { status: 201 });
 }
 
-/** `GET /api/codex-exec/workspaces/{wid}/executors`: its executors, and which are connected now. */
+/**
+ * `GET /api/codex-exec/workspaces/{wid}/executors`: its executors, which are connected now, and over which
+ * several machines fight.
+ */
 export async function listExecutors(
-  { store, registry }: Services,
+  { store, registry, contention }: Services,
   { params }: RequestContext,
 ): Promise<Response> {
   const executors = await store.listWorkspaceExecutors(checkId(params.wid!, "workspace id"));
   return Response.json(executors.map((executor) => {
     const link = registry.lookup(executor.exe_id);
     const isConnected = link !== undefined;
+    const contestedForMs = contention.contestedForMs(executor.exe_id);
     // The original's platform reads the second.
-    return { ...executor, connected: isConnected, is_online: isConnected, kind: link?.kind };
+    return {
+      ...executor,
+      connected: isConnected,
+      is_online: isConnected,
+      kind: link?.kind,
+      contested_until: contestedForMs > 0
+        ? new Date(Date.now() + contestedForMs).toISOString()
+        : undefined,
+    };
   }));
 }
 

@@ -20,6 +20,12 @@ export const EXECUTOR_REPLACED: Ending = { code: 1001, reason: "executor dialled
 /** To an executor: a newer connection of the same executor took its place. */
 export const REPLACED: Ending = { code: 1008, reason: "replaced by a newer connection" };
 
+/** To an executor: its turn came when many had replaced each other, and the connection that was there stays. */
+export const CONTESTED: Ending = {
+  code: 1008,
+  reason: "another machine uses the same registration token",
+};
+
 /** To an executor and its harnesses: the executor was removed through the API. */
 export const REMOVED: Ending = { code: 1008, reason: "executor removed" };
 

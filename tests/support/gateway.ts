@@ -7,6 +7,7 @@ import { type CapClaims, mintCapabilityToken } from "../../src/auth/capability_t
 import type { KeyPair } from "../../src/auth/direct_keys.ts";
 import type { Config } from "../../src/config.ts";
 import { Server } from "../../src/server.ts";
+import type { Contention } from "../../src/switchboard/contention.ts";
 import type { StoreOptions } from "../../src/store/store.ts";
 import { forEachDatabase, onAnyDatabase } from "./databases.ts";
 import { keepLogs, noteSecret } from "./evidence.ts";
@@ -123,6 +124,7 @@ export class TestGateway extends GatewayClient implements AsyncDisposable {
 export type GatewayOptions = Partial<Config> & {
   maxWaitingChecks?: number;
   maxRevokedInMemory?: number;
+  contention?: Contention;
   portClosesAfterMs?: readonly number[];
 };
 
@@ -133,7 +135,8 @@ export type GatewayOptions = Partial<Config> & {
  */
 export async function startGateway(
   store: StoreOptions,
-  { maxWaitingChecks, maxRevokedInMemory, portClosesAfterMs, ...config }: GatewayOptions = {},
+  { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs, ...config }:
+    GatewayOptions = {},
 ): Promise<TestGateway> {
   keepLogs();
   for (const secret of Object.values(SECRETS)) noteSecret("configured", secret);
@@ -156,7 +159,7 @@ export async function startGateway(
       pingIntervalS: 15,
       ...store,
       ...config,
-    }, { maxWaitingChecks, maxRevokedInMemory, portClosesAfterMs }),
+    }, { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs }),
   );
 }
 
