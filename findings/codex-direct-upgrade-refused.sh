@@ -48,6 +48,7 @@ function outcome(status) {
       });
     });
     server.on("upgrade", (_, socket) => {
+      socket.on("error", () => {});
       if (++dials === 2) settle("dials again");
       const body = '{"error":{"code":"c","message":"the reason"}}';
       socket.end(`HTTP/1.1 ${status} X\r\nconnection: close\r\ncontent-type: application/json\r\n` +

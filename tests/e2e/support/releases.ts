@@ -10,6 +10,8 @@ export interface Pair {
   harness: string;
   /** How the executor's socket is shared; see protocol.md section 3. */
   kind: "exclusive" | "relay" | "noise";
+  /** Whether it is started as a direct executor, with a key pair: docs/direct.md. */
+  direct?: boolean;
   /** How long a dead harness's command may go on, in milliseconds. */
   orphanMs: number;
   /** Whether the executor outlives a gateway whose port is closed for a moment. */
@@ -63,6 +65,14 @@ export const PAIRS: readonly Pair[] = [
     executor: "0.171.0",
     harness: "0.169.0",
     kind: "noise",
+    orphanMs: 150_000,
+    outlivesGateway: true,
+  },
+  {
+    executor: "0.171.0",
+    harness: "0.171.0",
+    kind: "exclusive",
+    direct: true,
     orphanMs: 150_000,
     outlivesGateway: true,
   },

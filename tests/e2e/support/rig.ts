@@ -11,7 +11,8 @@ import { untilConnected, untilGone } from "../../support/exclusive.ts";
 import { type CreatedExecutor, startGateway, type TestGateway } from "../../support/gateway.ts";
 import { type Hosts, makeHosts, whyNoHosts } from "../../support/hosts/hosts.ts";
 import type { StoreOptions } from "../../../src/store/store.ts";
-import { type CapturedProcess, spawnCaptured, startExecutor } from "./codex.ts";
+import { type CapturedProcess, startExecutor } from "./codex.ts";
+import { type Forward, startForward } from "./forward.ts";
 import type { TurnOptions } from "./harness.ts";
 import { needsLoopback } from "./release.ts";
 import { type Pair, PAIRS } from "./releases.ts";
@@ -32,7 +33,7 @@ export class Rig implements AsyncDisposable {
   readonly database: StoreOptions;
   executor!: CapturedProcess;
   readonly credentials: CreatedExecutor;
-  #forward: CapturedProcess | undefined;
+  #forward: Forward | undefined;
 
   constructor(
     pair: Pair,
@@ -64,21 +65,37 @@ export class Rig implements AsyncDisposable {
       await this.executor[Symbol.asyncDispose]();
       await untilGone(this.gateway, this.exeId);
     }
-    this.executor = await startExecutor({
-      version: this.pair.executor,
-      gatewayUrl: await this.#urlForExecutor(port),
-      exeId: this.exeId,
-      registrationToken: this.credentials.registration_token,
-      host: this.hosts.executor,
-      dir: this.dir,
-      env: { CXG_TEST_MARK: "only the executor has this" },
-    });
+    this.executor = await this.launchExecutor(port);
     const { exited, output } = this.executor;
     const ended = exited.then(({ code }) => {
       throw new Error(`the executor ended with ${code}: ${output()}`);
     });
     ended.catch(() => {});
     await Promise.race([ended, untilConnected(this.gateway, this.exeId, CONNECTED_WITHIN_MS)]);
+  }
+
+  /**
+   * Starts another process of the executor, whatever becomes of it.
+   *
+   * @param credentials where they are not its own
+   */
+  async launchExecutor(
+    port: number,
+    { credentials = this.credentials, env = {} }: {
+      credentials?: CreatedExecutor;
+      env?: Record<string, string>;
+    } = {},
+  ): Promise<CapturedProcess> {
+    return await startExecutor({
+      version: this.pair.executor,
+      gatewayUrl: await this.#urlForExecutor(port),
+      exeId: credentials.exe_id,
+      registrationToken: credentials.registration_token,
+      direct: credentials.direct,
+      host: this.hosts.executor,
+      dir: this.dir,
+      env: { CXG_TEST_MARK: "only the executor has this", ...env },
+    });
   }
 
   /** What every turn on the executor is started with, its capability token its own. */
@@ -89,6 +106,8 @@ export class Rig implements AsyncDisposable {
       gatewayUrl: this.hosts.gateway.url(this.gateway.port),
       exeId: this.exeId,
       capToken: await this.gateway.capToken(this.exeId),
+      // Text, as this release spoke.
+      ...this.pair.direct && { speaksAs: "0.130.0" },
     };
   }
 
@@ -101,15 +120,8 @@ export class Rig implements AsyncDisposable {
     const { gateway, executor: host } = this.hosts;
     if (!needsLoopback(this.pair.executor)) return gateway.url(port);
     await this.#forward?.[Symbol.asyncDispose]();
-    const script = new URL("loopback_forward.ts", import.meta.url).pathname;
-    this.#forward = spawnCaptured(Deno.execPath(), {
-      args: ["run", "--no-prompt", "--no-config", "--allow-net", script, gateway.name, `${port}`],
-      cwd: this.dir,
-      host,
-      env: { PATH: Deno.env.get("PATH")!, NO_COLOR: "1" },
-    });
-    await this.#forward.waitForOutput(/^\d+\n/, CONNECTED_WITHIN_MS);
-    return `http://127.0.0.1:${parseInt(this.#forward.stdout())}`;
+    this.#forward = await startForward(host, gateway, port);
+    return `http://127.0.0.1:${this.#forward.port}`;
   }
 }
 
@@ -123,7 +135,7 @@ export async function withRig(
   await using gateway = await startGateway(database, { host: "0.0.0.0" });
   const dir = await Deno.makeTempDir({ prefix: "cxg-executor-" });
   try {
-    const credentials = await gateway.createExecutor();
+    const credentials = await gateway.createExecutor("ws_test", { direct: pair.direct });
     await using rig = new Rig(pair, hosts, gateway, database, credentials, dir);
     await rig.startExecutor();
     await run(rig);
@@ -147,10 +159,11 @@ export function scenario(
   run: (rig: Rig) => Promise<void>,
   { databases = "one" }: { databases?: "one" | "both" } = {},
 ): void {
-  const title = `executor ${pair.executor}, harness ${pair.harness}: ${name}`;
+  const executor = `${pair.executor}${pair.direct ? " direct" : ""}`;
+  const title = `executor ${executor}, harness ${pair.harness}: ${name}`;
   const test = (database: StoreOptions) => withRig(pair, database, run);
   const options = { ignore: whyNoHosts !== undefined };
-  const nth = registered.get(pair) ?? PAIRS.indexOf(pair);
+  const nth = registered.get(pair) ?? Math.max(0, PAIRS.indexOf(pair));
   registered.set(pair, nth + 1);
   if (full || databases === "both") forEachDatabase(title, test, options);
   else onOneDatabase(title, nth, test, options);

@@ -12,7 +12,7 @@ const readme = await Deno.readTextFile(new URL("README.md", root));
 const pairs = new Map<string, Map<string, boolean[]>>();
 for (const [, attributes, end] of report.matchAll(/<testcase ([^>]*?)(\/>|>[^]*?<\/testcase>)/g)) {
   const name = unescape(/name="([^"]*)"/.exec(attributes!)![1]!);
-  const [, pair, scenario] = /^(executor \S+, harness \S+): (.*) \(\w+\)$/.exec(name) ?? [];
+  const [, pair, scenario] = /^(executor [^,]+, harness \S+): (.*) \(\w+\)$/.exec(name) ?? [];
   if (pair === undefined || scenario === undefined || end!.includes("<skipped")) continue;
   const scenarios = pairs.get(pair) ?? new Map<string, boolean[]>();
   pairs.set(pair, scenarios);
