@@ -7,6 +7,7 @@ import { isAddressOrNetwork } from "./client_address.ts";
 import { DEFAULT_MAX_TTL_S } from "./auth/capability_token.ts";
 import { parseDuration } from "./duration.ts";
 import { loadOrCreateSecrets, type Secrets } from "./secrets.ts";
+import { parsePostgresUrl, PostgresUrlError } from "./store/postgres_url.ts";
 
 /** How much is logged: the named level and what is more severe. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -209,10 +210,13 @@ function parseHost(text: string): string | Problem {
 }
 
 function parseDatabaseUrl(text: string): string | Problem {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  return url?.protocol === "postgres:" || url?.protocol === "postgresql:"
-    ? text
-    : new Problem("must be a postgres:// URL");
+  try {
+    parsePostgresUrl(text);
+    return text;
+  } catch (error) {
+    if (error instanceof PostgresUrlError) return new Problem(error.message);
+    throw error;
+  }
 }
 
 function parseWsBaseUrl(text: string): string | Problem {

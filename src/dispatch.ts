@@ -9,7 +9,11 @@ import { HttpError, restarting, unavailable } from "./handlers/http.ts";
 import { log } from "./logging.ts";
 import { findRoute } from "./routes.ts";
 import type { Services } from "./services.ts";
-import { DatabaseFullError, DatabaseUnavailableError } from "./store/database.ts";
+import {
+  DatabaseFullError,
+  DatabaseReadOnlyError,
+  DatabaseUnavailableError,
+} from "./store/database.ts";
 import { InvalidTextError } from "./store/store.ts";
 
 /** How long an address that holds too many connections is asked to stay away, in seconds. */
@@ -79,6 +83,10 @@ function asHttpError(error: unknown): HttpError {
   if (error instanceof DatabaseFullError) {
     log.error("the database cannot write: its disk is full", { error: error.message });
     return unavailable("the database cannot write: its disk is full", FULL_RETRY_AFTER_S);
+  }
+  if (error instanceof DatabaseReadOnlyError) {
+    log.error("the database takes no writes", { error: error.message });
+    return unavailable("the store takes no writes now; try again shortly");
   }
   if (error instanceof DatabaseUnavailableError) {
     log.error("the store does not answer", { error: error.message });

@@ -10,9 +10,14 @@ import { type Config, ConfigError, DEFAULT_DATA_DIR, loadConfigFromEnv } from ".
 import { writeGatewayFile } from "./gateway_file.ts";
 import { configureLogging, log, logsWritten } from "./logging.ts";
 import { ListenError, Server } from "./server.ts";
-import { DatabaseUnavailableError, DataDirectoryError } from "./store/database.ts";
+import {
+  DatabaseSetupError,
+  DatabaseUnavailableError,
+  DataDirectoryError,
+} from "./store/database.ts";
 import { within } from "./within.ts";
 import { DatabaseTooNewError, MigrationFailedError } from "./store/migrate.ts";
+import { OriginalDatabaseError } from "./store/schema_owner.ts";
 
 /** How long the last log lines have to reach their reader, in milliseconds. */
 const LAST_LINES_MS = 1_000;
@@ -28,6 +33,7 @@ const EXPECTED = [
   ListenError,
   DataDirectoryError,
   DatabaseUnavailableError,
+  DatabaseSetupError,
   DatabaseTooNewError,
   MigrationFailedError,
 ];
@@ -58,7 +64,8 @@ async function run(): Promise<number> {
       return 1;
     }
     if (EXPECTED.some((kind) => error instanceof kind)) {
-      complain(`codex-exec-gateway: ${(error as Error).message}`);
+      const command = error instanceof OriginalDatabaseError ? `: ${programName()} db adopt` : "";
+      complain(`codex-exec-gateway: ${(error as Error).message}${command}`);
       return 1;
     }
     throw error;

@@ -6,6 +6,7 @@
 import { mintCapabilityToken } from "../auth/capability_token.ts";
 import type { KeyPair } from "../auth/direct_keys.ts";
 import { type CodexLine, executorLines, harnessLines } from "./codex_lines.ts";
+import { ADOPT_OPTIONS, adoptDatabase } from "./db_adopt.ts";
 import { directLine, directWarning } from "./direct_lines.ts";
 import { describeExecutors, environmentsToml } from "./environments.ts";
 import { Gateway } from "./gateway.ts";
@@ -50,6 +51,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: mintToken,
   },
   "turn revoke": { options: { exp: { type: "string" } }, run: revokeTurn },
+  "db adopt": { options: ADOPT_OPTIONS, run: adoptDatabase },
 };
 
 async function addExecutor(flags: Flags, positionals: string[]): Promise<void> {

@@ -11,8 +11,9 @@ usage: PROGRAM COMMAND
   executor remove   remove an executor, or only its binding
   token mint        mint a capability token for a turn
   turn revoke       make a turn's tokens worthless
+  db adopt          make the Go original's database this gateway's
 
-Each takes --help. All but serve and token mint call the running gateway.
+Each takes --help. All but serve, token mint and db adopt call the running gateway.
 Exit codes: 0 done, 1 it failed (what and why is on standard error), 2 wrong usage.
 `,
   "serve": `usage: PROGRAM serve
@@ -55,6 +56,14 @@ Needs the gateway's secret, not the running gateway.
   "turn revoke": `usage: PROGRAM turn revoke TURN_ID [--exp UNIX_SECONDS]
 
 Refuses the turn's tokens from now until --exp (by default for an hour).
+`,
+  "db adopt": `usage: PROGRAM db adopt [--dry-run]
+
+Makes the PostgreSQL database of the Go original, which CXG_DATABASE_URL names, one of this gateway's:
+executors, their registration tokens and bindings are brought over in one transaction, and the
+original's tables are kept under other names. Stop the original first. A second time does nothing.
+
+  --dry-run            say what would be done, and change nothing
 `,
 };
 

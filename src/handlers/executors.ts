@@ -8,8 +8,8 @@ import { HttpError, noContent, type RequestContext, unauthorized } from "./http.
 
 /**
  * `POST /api/codex-exec/register`: a new executor and its registration token, of which only the
- * bcrypt hash and the digest are kept: the digest to judge it by, the hash for the Go original, which
- * may read the same database. With `direct` in the body the answer has the key pair of a direct
+ * bcrypt hash and the digest are kept: the digest to judge it by, the hash as the Go original has it,
+ * whose rows are brought over as they are. With `direct` in the body the answer has the key pair of a direct
  * executor too, which can be had at no other time: the token's hash is what it is made of.
  */
 export async function registerExecutor(

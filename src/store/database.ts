@@ -28,7 +28,10 @@ export interface Database {
 }
 
 export interface SessionOptions {
-  /** How long one statement may take, in milliseconds, where the engine can be interrupted. */
+  /**
+   * How long one statement may take, in milliseconds, where the engine can be interrupted. Without it
+   * the session as a whole has as long as a query.
+   */
   statementTimeoutMs?: number;
 }
 
@@ -40,6 +43,23 @@ export class DatabaseUnavailableError extends Error {
 /** The database has no room to write in: reading may still work. */
 export class DatabaseFullError extends DatabaseUnavailableError {
   override name = "DatabaseFullError";
+}
+
+/**
+ * The database takes no writes from us: it is a standby or was made read-only, or the role has lost the
+ * right to. Reading may still work.
+ */
+export class DatabaseReadOnlyError extends DatabaseUnavailableError {
+  override name = "DatabaseReadOnlyError";
+  /** @param code the SQLSTATE that the database gave */
+  constructor(message: string, readonly code: string) {
+    super(message);
+  }
+}
+
+/** The database is not set up so that it can be used. The message says what a person has to do. */
+export class DatabaseSetupError extends Error {
+  override name = "DatabaseSetupError";
 }
 
 /** The data directory cannot be used. The message names it and says why. */
@@ -70,10 +90,18 @@ export function unavailability(
   message: string,
 ): DatabaseUnavailableError | undefined {
   if (state === DISK_FULL) return new DatabaseFullError(message);
-  // Connection exceptions, out of resources, operator intervention (shut down, cancelled by the time
-  // limit), and errors of the system below.
-  const away = ["08", "53", "57", "58"].includes(state.slice(0, 2));
+  if (state === READ_ONLY || state === INSUFFICIENT_PRIVILEGE) {
+    return new DatabaseReadOnlyError(message, state);
+  }
+  // Connection exceptions, a transaction rolled back (on a standby for the sake of what it replays),
+  // out of resources, operator intervention (shut down, cancelled by the time limit), and errors of the
+  // system below.
+  const away = ["08", "40", "53", "57", "58"].includes(state.slice(0, 2));
   return away ? new DatabaseUnavailableError(message) : undefined;
 }
 
+/** SQLSTATE: the role may not do this. */
+export const INSUFFICIENT_PRIVILEGE = "42501";
+
 const DISK_FULL = "53100";
+const READ_ONLY = "25006";

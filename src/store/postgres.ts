@@ -7,6 +7,8 @@
 import pg from "pg";
 import {
   type Database,
+  DatabaseReadOnlyError,
+  DatabaseSetupError,
   DatabaseUnavailableError,
   type Query,
   type SessionOptions,
@@ -14,6 +16,8 @@ import {
   unavailability,
 } from "./database.ts";
 import { ConnectionPool, NoConnectionError } from "./postgres_pool.ts";
+import { planTls, type Tls } from "./postgres_tls.ts";
+import { parsePostgresUrl, PostgresUrlError, socketOf } from "./postgres_url.ts";
 
 export interface PostgresOptions {
   /** The most connections held at once. */
@@ -29,10 +33,10 @@ export interface PostgresOptions {
 // none, and end the process where it may not read the environment.
 pg.defaults.password = "";
 
-/** What part of the time the server gets: where it can, it ends a statement sooner than we give up. */
+/** What part of the time the server gets: it is asked to end a statement sooner than we give up. */
 const SERVER_SHARE = 0.9;
 
-/** How much longer than a limit of the server's own the client waits for its answer, in milliseconds. */
+/** How much longer than a session's own limit its answer is waited for, in milliseconds. */
 const ANSWER_GRACE_MS = 1_000;
 
 /**
@@ -41,6 +45,7 @@ const ANSWER_GRACE_MS = 1_000;
  * @param url `postgres://user:password@host:port/database`, with the parameters of libpq; a
  * directory as `host` parameter means a unix socket
  * @throws {DatabaseUnavailableError} when it does not answer; the message never has the password
+ * @throws {DatabaseSetupError} when the URL cannot be used, or what it names may not be
  */
 export async function openPostgres(url: string, options: PostgresOptions = {}): Promise<Database> {
   const database = new PostgresDatabase(url, options);
@@ -48,41 +53,55 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
     await database.query("SELECT 1");
   } catch (error) {
     // A connection that Deno forbids leaves the pool in a state in which it never ends.
-    if (!(error instanceof Deno.errors.NotCapable)) await database.close();
+    if (!(error instanceof DatabaseSetupError)) await database.close();
     throw error;
   }
   return database;
 }
 
 class PostgresDatabase implements Database {
-  readonly #config: pg.PoolConfig;
+  #config: pg.PoolConfig;
   #pool: ConnectionPool;
   /** Host, port and database, for messages. */
   readonly #where: string;
+  /** The unix socket that is connected to, if it is one. */
+  readonly #socket: string | undefined;
+  /** What is tried where the server refuses the connection for its TLS, or for want of it. */
+  #otherTls: Tls | undefined;
   readonly #timeoutMs: number;
   readonly #inHand = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
   constructor(url: string, { timeoutMs = 1_500, maxConnections = 10 }: PostgresOptions) {
+    const target = parse(url);
     this.#timeoutMs = timeoutMs;
-    this.#config = {
-      application_name: "codex-exec-gateway",
-      connectionString: url,
+    const { host, port, user, password, database, options, sslDirect } = target;
+    const config: pg.PoolConfig & { sslnegotiation?: string } = {
+      application_name: target.applicationName ?? "codex-exec-gateway",
       connectionTimeoutMillis: timeoutMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       max: maxConnections,
-      statement_timeout: timeoutMs * SERVER_SHARE,
+      ssl: false,
+      ...{ host, port, user, password, database, options },
+      ...sslDirect && { sslnegotiation: "direct" },
     };
-    this.#where = describe(this.#config);
+    // The driver fills in what the URL leaves open.
+    const { ssl: _, sslnegotiation: __, ...plain } = config;
+    const filledIn = new pg.Client({ ...plain, ssl: false });
+    this.#where = `PostgreSQL database "${filledIn.database}" at ${filledIn.host}:${filledIn.port}`;
+    this.#socket = socketOf(filledIn);
+    const tls = planTls({ ...target, host: filledIn.host }, Deno.env.get("PGSSLMODE"));
+    this.#otherTls = tls.second;
+    this.#config = { ...config, ssl: tls.first };
     this.#pool = new ConnectionPool(this.#config);
   }
 
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]> {
     return this.#keep(() => {
       const deadline = performance.now() + this.#timeoutMs;
-      return this.#withClient((client) =>
-        this.#run(client, deadline - performance.now(), text, values)
+      return this.#withClient((client, pool) =>
+        this.#run(pool, client, deadline - performance.now(), text, values)
       );
     });
   }
@@ -95,13 +114,10 @@ class PostgresDatabase implements Database {
       const deadline = performance.now() + this.#timeoutMs;
       const timeLeftMs = () =>
         ownLimitMs === undefined ? deadline - performance.now() : ownLimitMs + ANSWER_GRACE_MS;
-      return this.#withClient(async (client) => {
-        const query: Query = (text, values) => this.#run(client, timeLeftMs(), text, values);
+      return this.#withClient(async (client, pool) => {
+        const query: Query = (text, values) => this.#run(pool, client, timeLeftMs(), text, values);
         try {
-          if (ownLimitMs !== undefined) await query(`SET statement_timeout = ${ownLimitMs}`);
-          const result = await work(query);
-          if (ownLimitMs !== undefined) await query("RESET statement_timeout");
-          return result;
+          return await work(query);
         } catch (error) {
           throw new SessionFailed(error);
         }
@@ -127,19 +143,65 @@ class PostgresDatabase implements Database {
     return promise;
   }
 
-  async #withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    const pool = this.#pool;
-    try {
-      return await pool.use(work, isUsableAfter);
-    } catch (error) {
-      if (error instanceof NoConnectionError) {
-        if (error.cause instanceof Deno.errors.NotCapable) throw error.cause;
-        throw new DatabaseUnavailableError(this.#describe(error.cause));
+  async #withClient<T>(
+    work: (client: pg.PoolClient, pool: ConnectionPool) => Promise<T>,
+  ): Promise<T> {
+    let firstFailure: unknown;
+    for (;;) {
+      const pool = this.#pool;
+      try {
+        return await pool.use((client) => work(client, pool), isUsableAfter);
+      } catch (error) {
+        if (!(error instanceof NoConnectionError)) {
+          const cause = error instanceof SessionFailed ? error.cause : error;
+          if (endsConnections(cause)) this.#leave(pool);
+          throw cause;
+        }
+        if (firstFailure !== undefined || !this.#goesOverToOtherTls(pool, error.cause)) {
+          // What the server itself said first is what it is about.
+          const isSaid = sqlState(firstFailure) !== undefined;
+          throw this.#noConnection(isSaid ? firstFailure : error.cause);
+        }
+        firstFailure = error.cause;
       }
-      const cause = error instanceof SessionFailed ? error.cause : error;
-      if (cause instanceof ConnectionLostError) this.#leave(pool);
-      throw cause;
     }
+  }
+
+  /**
+   * Where `sslmode` leaves it to the server, goes over to the other way to connect. Not for good: whatever
+   * made this one fail may be over when the other one does.
+   *
+   * @returns whether to try again
+   */
+  #goesOverToOtherTls(pool: ConnectionPool, cause: unknown): boolean {
+    if (this.#otherTls === undefined || !isAboutTls(cause)) return false;
+    // Else somebody was quicker.
+    if (pool === this.#pool) {
+      const { ssl } = this.#config;
+      this.#config = { ...this.#config, ssl: this.#otherTls };
+      this.#otherTls = ssl as Tls;
+      this.#leave(pool);
+    }
+    return true;
+  }
+
+  #noConnection(cause: unknown): Error {
+    if (cause instanceof Deno.errors.NotCapable) {
+      return new DatabaseSetupError(
+        `Deno does not let the program connect to ${this.#where}` +
+          (this.#socket === undefined
+            ? " (--allow-net)"
+            : `: start it with --allow-read=${this.#socket} and --allow-write=${this.#socket}`),
+      );
+    }
+    const message = this.#describe(cause);
+    const [, parameter] = /unsupported startup parameter(?: in options)?: (\w+)/.exec(message) ??
+      [];
+    if (parameter === undefined) return new DatabaseUnavailableError(message);
+    return new DatabaseSetupError(
+      `${message}: a pooler does not pass it on; take it out of the URL, and set it for the role ` +
+        "instead (ALTER ROLE … SET …)",
+    );
   }
 
   /**
@@ -153,6 +215,7 @@ class PostgresDatabase implements Database {
   }
 
   async #run<Row>(
+    pool: ConnectionPool,
     client: pg.PoolClient,
     timeoutMs: number,
     text: string,
@@ -164,11 +227,17 @@ class PostgresDatabase implements Database {
       ...(values === undefined ? {} : { values: [...values] }),
       query_timeout: Math.ceil(timeoutMs),
     };
+    const timer = setTimeout(() => pool.cancel(client), timeoutMs * SERVER_SHARE);
     try {
       const result: pg.QueryResult | pg.QueryResult[] = await client.query(config);
       return (Array.isArray(result) ? result.at(-1)?.rows : result.rows) ?? [];
     } catch (error) {
+      if (sqlState(error) === QUERY_CANCELED && pool.hasEnded(client)) {
+        throw new DatabaseUnavailableError(this.#describe("a statement took too long"));
+      }
       throw this.#translate(error);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -186,8 +255,13 @@ class PostgresDatabase implements Database {
   }
 }
 
-/** The SQLSTATEs with which a server closes the connection: connection exceptions, shutting down. */
-const ENDS_CONNECTION = /^(08|57P0)/;
+/**
+ * The SQLSTATEs with which a server closes the connection: connection exceptions, a transaction that was
+ * idle for too long, shutting down.
+ */
+const ENDS_CONNECTION = /^(08|25P0[34]|57P0)/;
+
+const QUERY_CANCELED = "57014";
 
 /** The connection is of no use any more: it was closed, or there was no answer in time. */
 class ConnectionLostError extends DatabaseUnavailableError {}
@@ -201,8 +275,29 @@ class SessionFailed extends Error {
 
 /** Whether a connection can be used again after this: not when its session may have left traces. */
 function isUsableAfter(error: unknown): boolean {
-  return !(error instanceof SessionFailed || error instanceof ConnectionLostError);
+  return !(error instanceof SessionFailed || endsConnections(error));
 }
+
+/**
+ * Whether the other connections are of no more use than this one. One that takes no writes leads to a
+ * server that another has taken over from: new ones may find that.
+ */
+function endsConnections(error: unknown): boolean {
+  return error instanceof ConnectionLostError || error instanceof DatabaseReadOnlyError;
+}
+
+/**
+ * Whether a connection failed for its TLS, or for want of it. The server says so in words: it speaks no
+ * TLS, its rules have no entry for such a connection, or the handshake failed.
+ */
+function isAboutTls(error: unknown): boolean {
+  if (sqlState(error) === INVALID_AUTHORIZATION) return true;
+  const { code = "", message = "" } = error as { code?: unknown; message?: string };
+  return /SSL connection|certificate|tls|handshake/i.test(message) ||
+    /^(ERR_)?(TLS|SSL|CERT|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED)/.test(String(code));
+}
+
+const INVALID_AUTHORIZATION = "28000";
 
 /** Why a connection failed, on one line. */
 function reason(error: unknown): string {
@@ -212,14 +307,11 @@ function reason(error: unknown): string {
   return message.replaceAll(/\s+/g, " ").trim();
 }
 
-/** Names host, port and database; never the user's password. */
-function describe(config: pg.PoolConfig): string {
+function parse(url: string) {
   try {
-    const { host, port, database } = new pg.Client(config);
-    return `PostgreSQL database "${database}" at ${host}:${port}`;
+    return parsePostgresUrl(url);
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    // What the URL parser says quotes the URL, and that may hold a password.
-    throw new DatabaseUnavailableError("the PostgreSQL URL cannot be understood");
+    if (!(error instanceof PostgresUrlError)) throw error;
+    throw new DatabaseSetupError(`the PostgreSQL URL ${error.message}`);
   }
 }

@@ -6,6 +6,7 @@
 
 import { Socket } from "node:net";
 import pg from "pg";
+import { requestCancel } from "./postgres_cancel.ts";
 
 /** No connection could be had; the cause is the driver's error. */
 export class NoConnectionError extends Error {
@@ -15,6 +16,9 @@ export class NoConnectionError extends Error {
 /** A bounded pool of connections. */
 export class ConnectionPool {
   readonly #pool: pg.Pool;
+  readonly #config: pg.PoolConfig;
+  /** Those of whose statement the server was asked to end, and may end the next one instead. */
+  readonly #cancelled = new WeakSet<pg.PoolClient>();
   readonly #sockets = new Set<Socket>();
   /** How many have a connection or wait for one. */
   #users = 0;
@@ -22,6 +26,7 @@ export class ConnectionPool {
 
   /** @param config `connectionTimeoutMillis` is how long a user waits for a connection at most */
   constructor(config: pg.PoolConfig) {
+    this.#config = config;
     this.#pool = new pg.Pool({ ...config, stream: () => this.#newSocket() });
     // A connection that dies while idle is already out of the pool; unheard, the event would end
     // the process.
@@ -56,12 +61,29 @@ export class ConnectionPool {
         throw error;
       } finally {
         client.removeListener("error", ignore);
-        client.release(!usable);
+        client.release(!usable || this.#cancelled.has(client));
       }
     } finally {
       this.#users--;
       this.#destroyWhenUnused();
     }
+  }
+
+  /**
+   * Asks the server to end the statement that the client waits for, by a connection of its own; a pooler
+   * passes it on. The client's is not used again, unless {@linkcode hasEnded} says so.
+   */
+  cancel(client: pg.PoolClient): void {
+    this.#cancelled.add(client);
+    requestCancel(client, this.#config, this.#newSocket());
+  }
+
+  /**
+   * Told that the server has ended a statement: where it was asked to, nothing is left that could end the
+   * next one. Returns whether it was asked to.
+   */
+  hasEnded(client: pg.PoolClient): boolean {
+    return this.#cancelled.delete(client);
   }
 
   /**

@@ -64,6 +64,7 @@ export class Store {
    * @throws {DataDirectoryInUseError} when another process has the data directory
    * @throws {DataDirectoryError} when the data directory cannot be used
    * @throws {DatabaseTooNewError} when a newer gateway has migrated the database
+   * @throws {DatabaseSetupError} when it is not set up for us, or is another program's
    * @throws {MigrationFailedError} when the schema cannot be brought up to date
    */
   static async open(options: StoreOptions): Promise<Store> {
@@ -278,10 +279,14 @@ export class Store {
 
   /**
    * The turns that were revoked in the last `seconds`, by whichever process.
+   *
+   * @throws {DatabaseReadOnlyError} by a database that takes no writes: another may have taken over, and
+   * what is revoked there would not be seen
    */
   async turnsRevokedLately(seconds: number): Promise<{ turn_id: string; exp: number }[]> {
     return await this.#query(
-      `SELECT turn_id, exp::float8 AS exp FROM revoked_turns
+      `WITH writable AS (UPDATE revoked_turns SET exp = exp WHERE false)
+       SELECT turn_id, exp::float8 AS exp FROM revoked_turns
        WHERE revoked_at > now() - make_interval(secs => $1::float8)`,
       [seconds],
     );
@@ -301,9 +306,14 @@ export class Store {
     );
   }
 
-  /** Returns when the database has answered. */
+  /**
+   * Returns when the database has answered, and takes writes.
+   *
+   * @throws {DatabaseReadOnlyError}
+   */
   async ping(): Promise<void> {
-    await this.#query("SELECT 1", []);
+    // It changes nothing, and is refused wherever a change would be.
+    await this.#query("UPDATE executors SET last_seen_at = last_seen_at WHERE false", []);
   }
 
   /** Waits for what is in hand and closes the database. Idempotent. */
@@ -315,7 +325,8 @@ export class Store {
   async #bindDefault(workspaceId: string, exeId: string): Promise<void> {
     refuseInvalidText([workspaceId, exeId]);
     await this.#db.session(async (query) => {
-      await query("BEGIN");
+      // Should we be cut off in between, the server gives the lock up by itself.
+      await query("BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'");
       // One change of default at a time in each workspace, or two of them would both find the same
       // one to end, and the second to finish would break the rule of one default.
       await query("SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))", [workspaceId]);

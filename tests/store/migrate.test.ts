@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Database } from "../../src/store/database.ts";
+import { type Database, DatabaseSetupError, type Query } from "../../src/store/database.ts";
 import { DatabaseTooNewError, migrate, MigrationFailedError } from "../../src/store/migrate.ts";
 import { type Migration, migrations } from "../../src/store/migrations.ts";
 import { openPglite } from "../../src/store/pglite.ts";
@@ -70,6 +70,69 @@ onDatabase("a database that a newer program migrated is refused", async (databas
   });
 });
 
+onDatabase("a database that is up to date is only read", async (database) => {
+  await migrate(database, steps);
+  await database.session(async (query) => {
+    await query("BEGIN READ ONLY");
+    const reading: Database = {
+      query: (text, values) => query(text, values),
+      session: (work) => work(query),
+      close: () => Promise.resolve(),
+    };
+    await migrate(reading, steps);
+    await query("COMMIT");
+  });
+});
+
+onDatabase("another tool's table schema_migrations is left alone", async (database) => {
+  const theirs = [
+    "version bigint PRIMARY KEY, dirty boolean NOT NULL", // golang-migrate
+    "version character varying NOT NULL PRIMARY KEY", // Rails, dbmate
+    "version text PRIMARY KEY, applied_at timestamptz", // as the Go original's, without its tables
+  ];
+  for (const columns of theirs) {
+    await database.query(`CREATE TABLE schema_migrations (${columns})`);
+    await assert.rejects(migrate(database, steps), (error) => {
+      assert.ok(error instanceof DatabaseSetupError);
+      assert.match(error.message, /another tool.*CREATE SCHEMA .*search_path/);
+      return true;
+    });
+    // In another schema of the search path it is in nobody's way.
+    await database.query("CREATE SCHEMA own");
+    const withPath: Database = {
+      query: (text, values) => withinOwn(database, (query) => query(text, values)),
+      session: (work) => withinOwn(database, work),
+      close: () => Promise.resolve(),
+    };
+    await migrate(withPath, steps);
+    assert.deepEqual(await database.query("SELECT n FROM own.one ORDER BY n"), [{ n: 1 }, {
+      n: 2,
+    }]);
+    await database.query("DROP SCHEMA own CASCADE; DROP TABLE schema_migrations");
+  }
+});
+
+onDatabase("where the search path leads to no schema, that is said", async (database) => {
+  const nowhere: Database = {
+    query: (text, values) => database.query(text, values),
+    session: (work) =>
+      database.session(async (query) => {
+        await query("SET search_path = nowhere");
+        try {
+          return await work(query);
+        } finally {
+          await query("ROLLBACK; RESET search_path");
+        }
+      }),
+    close: () => Promise.resolve(),
+  };
+  await assert.rejects(migrate(nowhere, steps), (error) => {
+    assert.ok(error instanceof DatabaseSetupError);
+    assert.match(error.message, /search path \(nowhere\).*CREATE SCHEMA/);
+    return true;
+  });
+});
+
 const postgresql = databases.find(({ name }) => name === "postgresql") ?? assert.fail();
 
 Deno.test({
@@ -88,6 +151,16 @@ Deno.test({
     }
   },
 });
+
+/** Runs `work` in a session whose tables are in a schema of their own. */
+async function withinOwn<T>(database: Database, work: (query: Query) => Promise<T>): Promise<T> {
+  return await database.session(async (query) => {
+    await query("SET search_path = own, public");
+    const result = await work(query);
+    await query("RESET search_path");
+    return result;
+  });
+}
 
 /** Registers `test` for each database, opened. */
 function onDatabase(name: string, test: (database: Database) => Promise<void>): void {

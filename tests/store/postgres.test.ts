@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { type Database, DatabaseUnavailableError, sqlState } from "../../src/store/database.ts";
+import {
+  type Database,
+  DatabaseReadOnlyError,
+  DatabaseSetupError,
+  DatabaseUnavailableError,
+  sqlState,
+} from "../../src/store/database.ts";
 import { openPostgres, type PostgresOptions } from "../../src/store/postgres.ts";
 import { Store } from "../../src/store/store.ts";
 import { CutProxy } from "../support/cut_proxy.ts";
@@ -31,7 +37,12 @@ Deno.test("a server that does not answer is unavailable in time", async () => {
 });
 
 Deno.test("a URL that cannot be understood is not quoted", async () => {
-  await assertUnavailable(`postgres://anna:${SECRET}@local host:port/db`, ["URL"]);
+  await assert.rejects(openPostgres(`postgres://anna:${SECRET}@local host:port/db`), (error) => {
+    assert.ok(error instanceof DatabaseSetupError);
+    assert.match(error.message, /URL/);
+    assert.ok(!Deno.inspect(error, { depth: 10, showHidden: true }).includes(SECRET));
+    return true;
+  });
 });
 
 onPostgres("an unknown database is named", async (_, url) => {
@@ -144,11 +155,75 @@ onPostgres("a statement that the server ended leaves its connection as it is", a
   const [before] = await connections(database, 1);
   await assert.rejects(database.query("SELECT pg_sleep(60)"), (error) => {
     assert.ok(error instanceof DatabaseUnavailableError);
-    assert.match(error.message, /statement timeout/);
+    assert.match(error.message, /a statement took too long/);
     return true;
   });
   assert.deepEqual(await connections(database, 1), [before]);
 }, { maxConnections: 1, timeoutMs: 1_000 });
+
+onPostgres(
+  "a connection that came to take no writes is the database being away, and is dropped",
+  async (database, url) => {
+    await database.query("CREATE TABLE t (n integer)");
+    const before = await connections(database, 2);
+    const name = new URL(url).pathname.slice(1);
+    // For connections to come: those that there are learn of it by themselves.
+    await database.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
+    await terminate(url, before);
+    for (const write of ["INSERT INTO t VALUES (1)", "CREATE TABLE u (n integer)"]) {
+      await assert.rejects(database.query(write), (error) => {
+        assert.ok(error instanceof DatabaseReadOnlyError, String(error));
+        assert.match(error.message, /read-only/);
+        return true;
+      });
+    }
+    const [reading] = await connections(database, 1);
+    await assert.rejects(database.query("INSERT INTO t VALUES (1)"), DatabaseReadOnlyError);
+    assert.notDeepEqual(await connections(database, 1), [reading], "it has another connection");
+    const administrator = await openPostgres(url);
+    await administrator.session(async (query) => {
+      await query("SET default_transaction_read_only = off");
+      await query(`ALTER DATABASE ${name} RESET default_transaction_read_only`);
+    });
+    await administrator.close();
+    // One more has to find out.
+    await database.query("INSERT INTO t VALUES (1)").catch(() => {});
+    await database.query("INSERT INTO t VALUES (1)");
+  },
+);
+
+onPostgres(
+  "neither the store nor its ping takes a database that takes no writes",
+  async (_, url) => {
+    const store = await Store.open({ databaseUrl: url, dataDir: "" });
+    const administrator = await openPostgres(url);
+    try {
+      await store.ping();
+      assert.deepEqual(await store.turnsRevokedLately(60), []);
+      const role = `cxg_test_reader_${crypto.randomUUID().replaceAll("-", "")}`;
+      await administrator.query(`CREATE ROLE ${role} LOGIN; GRANT USAGE ON SCHEMA public TO ${role};
+      GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role}`);
+      const asRole = new URL(url);
+      asRole.username = role;
+      const reader = await Store.open({ databaseUrl: asRole.href, dataDir: "" });
+      try {
+        await reader.ping();
+        await administrator.query(`REVOKE UPDATE ON ALL TABLES IN SCHEMA public FROM ${role}`);
+        await assert.rejects(reader.ping(), DatabaseReadOnlyError);
+        await assert.rejects(reader.turnsRevokedLately(60), DatabaseReadOnlyError);
+        await administrator.query(`GRANT UPDATE ON ALL TABLES IN SCHEMA public TO ${role}`);
+        await reader.ping();
+        await reader.turnsRevokedLately(60);
+      } finally {
+        await reader.close();
+        await administrator.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+      }
+    } finally {
+      await administrator.close();
+      await store.close();
+    }
+  },
+);
 
 onPostgres("the store's connections are named after the program", async (database, url) => {
   const store = await Store.open({ databaseUrl: url, dataDir: "" });

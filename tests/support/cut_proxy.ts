@@ -1,5 +1,6 @@
 /**
- * A TCP proxy whose wire can be cut: nothing passes any more, and neither end is told.
+ * A TCP proxy whose wire can be cut: nothing passes any more, and neither end is told. It can also come to
+ * lead elsewhere, as an address does that another server takes over.
  *
  * @module
  */
@@ -8,16 +9,18 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 export class CutProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  #target: { hostname: string; port: number };
   #cut = false;
   /** How many connections were ever made to it. */
   accepted = 0;
 
   private constructor(target: { hostname: string; port: number }) {
+    this.#target = target;
     this.#server = createServer((near) => {
       this.accepted++;
       this.#keep(near);
       if (this.#cut) return near.pause();
-      const far = connect(target.port, target.hostname);
+      const far = connect(this.#target.port, this.#target.hostname);
       this.#keep(far);
       // Neither side's end is told to the other once the wire is cut, as it is then unpiped.
       near.pipe(far).pipe(near);
@@ -54,6 +57,11 @@ export class CutProxy implements AsyncDisposable {
   /** Lets new connections through; those that were cut stay dead. */
   mend(): void {
     this.#cut = false;
+  }
+
+  /** Leads new connections to another server; those that there are stay with theirs. */
+  leadTo(target: { hostname: string; port: number }): void {
+    this.#target = target;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

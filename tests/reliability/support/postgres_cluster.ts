@@ -15,6 +15,14 @@ export const clusterAvailable: boolean = installed !== undefined;
 /** How the server is stopped: told to shut down, or as after a crash. */
 export type StopMode = "fast" | "immediate";
 
+/** What a server has beyond the usual. */
+export interface ClusterSettings {
+  /** Files in PEM: what it shows, and the authority of its clients' certificates. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa: string };
+  /** Lines of `pg_hba.conf`, before those that let everybody of this machine in. */
+  readonly hba?: string;
+}
+
 /** A running server. Disposing stops it and removes its files. */
 export class PostgresCluster implements AsyncDisposable {
   readonly port: number;
@@ -26,7 +34,7 @@ export class PostgresCluster implements AsyncDisposable {
   }
 
   /** Makes one in a directory of its own and starts it. */
-  static async create(): Promise<PostgresCluster> {
+  static async create({ tls, hba }: ClusterSettings = {}): Promise<PostgresCluster> {
     const { uid, gid } = installed!;
     const directory = await Deno.makeTempDir({ prefix: "cxg-postgres-" });
     await Deno.chown(directory, uid, gid);
@@ -35,8 +43,13 @@ export class PostgresCluster implements AsyncDisposable {
       await cluster.#run("initdb", ["-D", directory, "-U", "postgres", "-A", "trust", "--no-sync"]);
       await Deno.writeTextFile(
         `${directory}/postgresql.conf`,
-        `listen_addresses = '127.0.0.1'\nport = ${cluster.port}\nunix_socket_directories = ''\n`,
+        `listen_addresses = '127.0.0.1'\nport = ${cluster.port}\nunix_socket_directories = '${directory}'\n`,
       );
+      if (hba !== undefined) {
+        const file = `${directory}/pg_hba.conf`;
+        await Deno.writeTextFile(file, `${hba}\n${await Deno.readTextFile(file)}`);
+      }
+      if (tls !== undefined) await cluster.#useTls(tls);
       await cluster.start();
       return cluster;
     } catch (error) {
@@ -45,8 +58,42 @@ export class PostgresCluster implements AsyncDisposable {
     }
   }
 
+  /** Makes a standby of this server, which follows it, and starts it. */
+  async createStandby(): Promise<PostgresCluster> {
+    const { uid, gid } = installed!;
+    const directory = await Deno.makeTempDir({ prefix: "cxg-postgres-" });
+    await Deno.chown(directory, uid, gid);
+    const standby = new PostgresCluster(directory, freePort());
+    try {
+      const source = `host=127.0.0.1 port=${this.port} user=postgres`;
+      await standby.#run("pg_basebackup", ["-R", "-D", directory, "-c", "fast", "-d", source]);
+      // It has come with the rest.
+      const file = `${directory}/postgresql.conf`;
+      const settings = (await Deno.readTextFile(file))
+        .replace(/^port = .*$/m, `port = ${standby.port}`)
+        .replace(/^unix_socket_directories = .*$/m, `unix_socket_directories = '${directory}'`);
+      await Deno.writeTextFile(file, settings);
+      await standby.start();
+      return standby;
+    } catch (error) {
+      await standby[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Makes a standby a server of its own; resolves when it takes writes. */
+  async promote(): Promise<void> {
+    await this.#run("pg_ctl", ["-D", this.#directory, "-w", "promote"]);
+  }
+
   get url(): string {
     return `postgres://postgres@127.0.0.1:${this.port}/postgres`;
+  }
+
+  /** The same by its unix socket. */
+  get socketUrl(): string {
+    const host = encodeURIComponent(this.#directory);
+    return `postgres://postgres@/postgres?host=${host}&port=${this.port}`;
   }
 
   /** Starts the server; resolves when it takes connections. */
@@ -82,6 +129,22 @@ export class PostgresCluster implements AsyncDisposable {
     await Deno.remove(this.#directory, { recursive: true });
   }
 
+  async #useTls(files: NonNullable<ClusterSettings["tls"]>): Promise<void> {
+    const { uid, gid } = installed!;
+    const names = { cert: "server.crt", key: "server.key", clientCa: "root.crt" } as const;
+    for (const [kind, name] of Object.entries(names)) {
+      const file = `${this.#directory}/${name}`;
+      await Deno.copyFile(files[kind as keyof typeof names], file);
+      await Deno.chmod(file, 0o600);
+      await Deno.chown(file, uid, gid);
+    }
+    await Deno.writeTextFile(
+      `${this.#directory}/postgresql.conf`,
+      "ssl = on\nssl_ca_file = 'root.crt'\n",
+      { append: true },
+    );
+  }
+
   get #log(): string {
     return `${this.#directory}/server.log`;
   }
@@ -98,7 +161,7 @@ export class PostgresCluster implements AsyncDisposable {
     return success;
   }
 
-  async #run(program: "initdb" | "pg_ctl", args: string[]): Promise<void> {
+  async #run(program: "initdb" | "pg_basebackup" | "pg_ctl", args: string[]): Promise<void> {
     const { uid, gid, bin } = installed!;
     // Not piped: the server would hold the pipe open for as long as it runs.
     const { success, code } = await new Deno.Command(`${bin}/${program}`, {
