@@ -135,33 +135,35 @@ const MAKE = `
     SELECT exe_id FROM executors WHERE exe_id = $1::text FOR NO KEY UPDATE
   ), kept AS (
     UPDATE registrations SET last_used_at = now()
-    WHERE exe_id IN (SELECT exe_id FROM executor) AND kind = $3::text
+    WHERE EXISTS (SELECT FROM executor) AND exe_id = $1::text AND kind = $3::text
       AND security_profile = $4::text AND executor_public_key = $5::text
       AND last_used_at > now() - make_interval(secs => $6::float8)
     RETURNING registration_id
   ), made AS (
     INSERT INTO registrations (exe_id, registration_id, kind, security_profile, executor_public_key)
     SELECT exe_id, $2::text, $3::text, $4::text, $5::text FROM executor
-    WHERE NOT EXISTS (SELECT 1 FROM kept)
+    WHERE NOT EXISTS (SELECT FROM kept)
     RETURNING registration_id
   ), pruned AS (
-    DELETE FROM registrations old
-    WHERE exe_id IN (SELECT exe_id FROM executor)
-      AND registration_id NOT IN (SELECT registration_id FROM kept)
+    DELETE FROM registrations
+    WHERE EXISTS (SELECT FROM made) AND exe_id = $1::text
       AND (last_used_at <= now() - make_interval(secs => $6::float8)
-        OR registration_id NOT IN (SELECT registration_id FROM registrations newest
-          WHERE newest.exe_id = old.exe_id ORDER BY last_used_at DESC LIMIT $7::int)
-        AND dialled_at IS DISTINCT FROM (SELECT max(dialled_at) FROM registrations dialled
-          WHERE dialled.exe_id = old.exe_id))
+        OR registration_id NOT IN (SELECT registration_id FROM registrations
+          WHERE exe_id = $1::text ORDER BY last_used_at DESC LIMIT $7::int)
+        AND dialled_at IS DISTINCT FROM (SELECT max(dialled_at) FROM registrations
+          WHERE exe_id = $1::text))
   )
   SELECT registration_id FROM kept UNION ALL SELECT registration_id FROM made LIMIT 1`;
 
+/** Executors' rows are locked in one order, as another process may note some of the same. */
 const NOTE_SEEN = `
   WITH sightings AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::boolean[])
       AS sighting (exe_id, registration_id, dialled)
+  ), locked AS (
+    SELECT exe_id FROM executors WHERE exe_id = ANY ($1::text[]) ORDER BY exe_id FOR NO KEY UPDATE
   ), seen AS (
-    UPDATE executors SET last_seen_at = now() WHERE exe_id IN (SELECT exe_id FROM sightings)
+    UPDATE executors SET last_seen_at = now() WHERE exe_id IN (SELECT exe_id FROM locked)
     RETURNING exe_id
   ), used AS (
     UPDATE registrations SET last_used_at = now(),

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { Registration, Sighting } from "../../src/model.ts";
 import type { NewRegistration } from "../../src/store/registrations.ts";
-import { Store, type StoreOptions } from "../../src/store/store.ts";
-import { forEachDatabase } from "../support/databases.ts";
+import { ExecutorExistsError, Store, type StoreOptions } from "../../src/store/store.ts";
+import { forEachDatabase, onPostgres } from "../support/databases.ts";
 import { letMinutesPass, withDatabase } from "../support/registrations.ts";
 
 const noise = (key: unknown, security_profile = "p"): NewRegistration => ({
@@ -188,3 +188,43 @@ async function make({ store }: Subject, made: NewRegistration): Promise<Registra
 async function seen({ store }: Subject, sighting: Omit<Sighting, "exe_id">): Promise<void> {
   assert.deepEqual(await store.registrations.noteSeen([{ exe_id: "a", ...sighting }]), ["a"]);
 }
+
+onPostgres(
+  "two processes that note, make and remove at once never wait for each other in vain",
+  async (options) => {
+    const stores = await Promise.all([1, 2].map(() => Store.open(options)));
+    const ids = Array.from({ length: 6 }, (_, i) => `exe_${i}`);
+    const create = async (store: Store, exe_id: string) => {
+      const texts = { user_id: "u", display_name: "", description: "", default_cwd: "" };
+      try {
+        await store.createExecutor({ exe_id, ...texts }, "hash");
+      } catch (error) {
+        if (!(error instanceof ExecutorExistsError)) throw error;
+      }
+    };
+    try {
+      await Promise.all(ids.map((id) => create(stores[0]!, id)));
+      const work = async (store: Store, n: number) => {
+        for (let i = 0; i < 40; i++) {
+          const at = (n * 7 + i) % ids.length;
+          const made = await store.registrations.make(ids[at]!, noise({ key: i % 3 }));
+          const order = n % 2 === 0 ? ids : ids.toReversed();
+          await store.registrations.noteSeen(
+            order.map((exe_id) => ({
+              exe_id,
+              registration_id: made?.registration_id,
+              dialled: true,
+            })),
+          );
+          if (i % 8 === n % 8) {
+            await store.deleteExecutor(ids[at]!);
+            await create(store, ids[at]!);
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: 8 }, (_, n) => work(stores[n % 2]!, n)));
+    } finally {
+      for (const store of stores) await store.close();
+    }
+  },
+);
