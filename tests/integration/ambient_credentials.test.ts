@@ -75,5 +75,5 @@ function assertNothingAmbient(headers: Headers, what: string): void {
     assert.doesNotMatch(name, /^(set-cookie.*|access-control-.*|www-authenticate-.*)$/, what);
   }
   // A browser would ask its user for Basic or Digest, and then send it by itself.
-  assert.match(headers.get("www-authenticate") ?? "Bearer", /^Bearer$/, what);
+  assert.match(headers.get("www-authenticate") ?? "Bearer", /^(Bearer|AWS4-HMAC-SHA256)$/, what);
 }
