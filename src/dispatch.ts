@@ -6,6 +6,7 @@
 import { BusyError } from "./auth/registration_tokens.ts";
 import { clientAddress, sourceOf } from "./client_address.ts";
 import { HttpError, restarting, unavailable } from "./handlers/http.ts";
+import { adviceFor, MAX_MESSAGE, shown } from "./handlers/wording.ts";
 import { log } from "./logging.ts";
 import { findRoute } from "./routes.ts";
 import type { Services } from "./services.ts";
@@ -25,18 +26,26 @@ const BUSY_RETRY_AFTER_S = 5;
 /** How long a full disk asks callers to stay away, in seconds: somebody has to make room. */
 const FULL_RETRY_AFTER_S = 30;
 
-/** Answers one request; never throws. */
+/** What says why a websocket, or the way to one, was refused; see `RejectionReason`. */
+const REJECTION_HEADER = "x-codex-rendezvous-rejection-reason";
+
+/**
+ * Answers one request; never throws.
+ *
+ * @param arrivedAt when it came, by `performance.now()`
+ */
 export async function dispatch(
   services: Services,
   req: Request,
   info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+  arrivedAt = performance.now(),
 ): Promise<Response> {
   if (!URL.canParse(req.url)) {
     return errorResponse(new HttpError(400, "the Host header is not valid"), "");
   }
   const url = new URL(req.url);
   const remote = clientAddress(info.remoteAddr.hostname, req.headers, services.trustedProxies);
-  const response = await answer(services, req, url, remote);
+  const response = await answer(services, req, url, remote, arrivedAt);
   // A codex that sends its next call into the kept-alive connection of a gateway that was replaced
   // meanwhile gives up (protocol.md section 6). Nobody should into that of one that stops.
   if (url.pathname.startsWith("/cloud/") || services.stopping.aborted && response.status !== 101) {
@@ -50,6 +59,7 @@ async function answer(
   req: Request,
   url: URL,
   remote: string,
+  arrivedAt: number,
 ): Promise<Response> {
   const { connections, refusals, stopping } = services;
   const source = sourceOf(remote);
@@ -57,13 +67,17 @@ async function answer(
   let path = "";
   try {
     if (!isWithinLimit) {
-      throw unavailable("too many connections from this address", TOO_MANY_RETRY_AFTER_S);
+      throw unavailable(
+        "too many connections from this address; close some of them, or try again in " +
+          `${TOO_MANY_RETRY_AFTER_S} s`,
+        TOO_MANY_RETRY_AFTER_S,
+      );
     }
     const { route, params } = findRoute(req.method, url.pathname);
     path = route.path;
     if (route.joins && stopping.aborted) throw restarting();
     route.guard?.(services.config, req);
-    const response = await route.handler(services, { req, url, params, remote, source });
+    const response = await route.handler(services, { req, url, params, remote, source, arrivedAt });
     // It began to stop meanwhile: who was sent on would find the door shut.
     if (route.joins && stopping.aborted && response.ok) throw restarting();
     return response;
@@ -104,15 +118,30 @@ const CODES: Readonly<Record<number, string>> = {
   404: "not_found",
   405: "method_not_allowed",
   408: "request_timeout",
+  409: "conflict",
   413: "payload_too_large",
+  426: "upgrade_required",
   429: "too_many_failures",
+  499: "client_closed_request",
   500: "internal",
   503: "unavailable",
 };
 
-function errorResponse({ status, message, headers }: HttpError, pathname: string): Response {
-  const error = pathname.startsWith("/cloud/")
-    ? { code: CODES[status] ?? "refused", message }
+function errorResponse(
+  { status, message, headers, rejection }: HttpError,
+  pathname: string,
+): Response {
+  const text = isForCodex(pathname)
+    ? shown(`${message}${adviceFor(status, message)}`, MAX_MESSAGE)
     : message;
-  return Response.json({ error }, { status, headers });
+  const error = pathname.startsWith("/cloud/")
+    ? { code: CODES[status] ?? "refused", message: text }
+    : text;
+  const said = rejection === undefined ? headers : { ...headers, [REJECTION_HEADER]: rejection };
+  return Response.json({ error }, { status, headers: said });
+}
+
+/** Whether a refusal there is read by a model, or in an executor's log. */
+function isForCodex(pathname: string): boolean {
+  return /^\/(?:cloud|bridge|codex-exec)\//.test(pathname);
 }

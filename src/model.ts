@@ -61,3 +61,12 @@ export interface Sighting {
   /** Whether it has dialled in just now. */
   dialled?: boolean;
 }
+
+/** What is known of an executor that is not connected here. */
+export interface LastKnown {
+  display_name: string;
+  /** When it was last seen connected, by whichever process; absent when it never was. */
+  last_seen_at?: string;
+  /** Of its newest registration; absent when it has none. */
+  kind?: ExecutorKind;
+}

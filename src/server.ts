@@ -117,7 +117,10 @@ export class Server {
       const opening = Promise.withResolvers<Services>();
       // Nobody may be there to hear that it failed.
       opening.promise.catch(() => {});
-      http = listen(config, async (req, info) => dispatch(await opening.promise, req, info));
+      http = listen(config, async (req, info) => {
+        const arrivedAt = performance.now();
+        return dispatch(await opening.promise, req, info, arrivedAt);
+      });
       const services = await openServices(
         { ...config, dataDirWaitMs: TAKE_OVER_TIMEOUT_MS },
         limits,
@@ -166,7 +169,8 @@ async function openServices(
   let store: Store | undefined;
   try {
     store = await Store.open(config);
-    const registry = new ConnRegistry<ExecutorLink>();
+    // codex from 0.142 on dials the same URL again until it is let in (protocol.md section 3).
+    const registry = new ConnRegistry<ExecutorLink>(({ kind }) => kind === "noise");
     const revocations = await Revocations.load(
       store,
       maxRevokedInMemory,

@@ -44,14 +44,6 @@ export class BadSignatureError extends CapabilityTokenError {
   }
 }
 
-/** The token's `exp` is before now. */
-export class ExpiredTokenError extends CapabilityTokenError {
-  override name = "ExpiredTokenError";
-  constructor() {
-    super("capability token expired");
-  }
-}
-
 /** The fields of a token's payload; `iat` and `exp` are in unix seconds. */
 export interface CapClaims {
   turn_id: string;
@@ -80,6 +72,17 @@ export class CapPayload implements CapClaims {
   /** Whether the token may reach this executor. */
   allowsExeId(exeId: string): boolean {
     return this.exe_ids.includes(exeId);
+  }
+}
+
+/** The token's `exp` is before now; nothing else is wrong with it. */
+export class ExpiredTokenError extends CapabilityTokenError {
+  override name = "ExpiredTokenError";
+  /** What the token says. */
+  readonly payload: CapPayload;
+  constructor(payload: CapPayload) {
+    super("capability token expired");
+    this.payload = payload;
   }
 }
 
@@ -120,7 +123,7 @@ export async function verifyCapabilityToken(
   const key = await hmacKey(secret);
   if (!await verify(key, signatureBytes, `${header}.${payload}`)) throw new BadSignatureError();
   const claims = checkClaims(decodeObject(payload, "payload"));
-  if (claims.exp < now) throw new ExpiredTokenError();
+  if (claims.exp < now) throw new ExpiredTokenError(claims);
   if (claims.exp > now + maxTtlS + CLOCK_LEEWAY_S) {
     throw new MalformedTokenError(
       `exp must be at most ${formatDuration(maxTtlS)} away (CXG_MAX_TOKEN_TTL), in unix seconds`,

@@ -1,6 +1,7 @@
 import type { Services } from "../services.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
 import { HttpError } from "./http.ts";
+import { executorLabel } from "./wording.ts";
 
 /** As whose a harness's websocket counts. */
 export function turnOwner(turnId: string): string {
@@ -19,9 +20,17 @@ export function requireAdmission(
   turnId: string,
 ): void {
   if (!link.admits(turnId)) {
-    throw new HttpError(429, `too many handshakes of this turn have failed on ${link.exeId}`);
+    throw new HttpError(
+      429,
+      `too many handshakes of this turn have failed on ${executorLabel(link.exeId)}; begin a new ` +
+        "turn, or start `codex exec-server` there again",
+    );
   }
   if (openSockets.isRefused(turnOwner(turnId))) {
-    throw new HttpError(429, "too many connections of this turn have stopped reading");
+    throw new HttpError(
+      429,
+      "too many connections of this turn have stopped reading; stop their processes, or begin a new " +
+        "turn",
+    );
   }
 }

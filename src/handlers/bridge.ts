@@ -1,18 +1,20 @@
 import { log } from "../logging.ts";
+import type { LastKnown } from "../model.ts";
 import type { Services } from "../services.ts";
 import { HARNESS_LOST } from "../switchboard/endings.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
 import { refuseRevoked, requireCapability, turnRevoked } from "./capability_auth.ts";
-import {
-  HttpError,
-  type RequestContext,
-  socketCredential,
-  unauthorized,
-  unavailable,
-} from "./http.ts";
+import { HttpError, type RequestContext, socketCredential, unauthorized } from "./http.ts";
 import { requireAdmission, turnOwner } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
 import { OPEN_TIMEOUT_MS, requireWebSocket, upgrade } from "./upgrade.ts";
+import { executorLabel, timeText } from "./wording.ts";
+
+/** How long a harness is held while its executor is on its way back, in milliseconds. */
+const HOLD_MS = 8_000;
+
+/** What to do where a ticket is no good any more. */
+const CONNECT_AGAIN = "call connect again for another URL";
 
 /** On whose behalf a bridge is opened. */
 interface Caller {
@@ -24,11 +26,12 @@ interface Caller {
 
 /** `GET /bridge/{exe_id}`: a harness is joined to its executor. */
 export async function bridge(services: Services, context: RequestContext): Promise<Response> {
-  const { req, params } = context;
-  const exeId = params.exe_id!;
+  const exeId = context.params.exe_id!;
   const caller = await authorize(services, context, exeId);
-  const link = await locateExecutor(services, exeId, req.signal);
-  if (link === undefined) throw unavailable(`executor ${exeId} is not connected`);
+  const link = await locateExecutor(services, exeId, context, {
+    holdMs: HOLD_MS,
+    check: (_, known) => requireKind(exeId, known, context, caller),
+  });
   // The wait may have been long enough for the turn to be revoked meanwhile.
   if (services.revocations.isKnown(caller.turn_id)) throw turnRevoked();
   requireFit(link, context, caller);
@@ -47,35 +50,59 @@ async function authorize(
     return await requireCapability(services, credential, exeId);
   }
   const ticket = await tickets.harness.open(credential);
-  if (ticket === undefined) throw unauthorized("bad ticket signature");
-  if (ticket.exp < Date.now() / 1000) throw unauthorized("the ticket expired");
-  if (ticket.exe_id !== exeId) throw new HttpError(403, "the ticket is for another executor");
+  if (ticket === undefined) {
+    throw unauthorized(`bad ticket signature; ${CONNECT_AGAIN}`, "invalid_signature");
+  }
+  if (ticket.exp < Date.now() / 1000) {
+    throw unauthorized(`the ticket expired; ${CONNECT_AGAIN}`, "expired");
+  }
+  if (ticket.exe_id !== exeId) {
+    throw new HttpError(
+      403,
+      `the ticket is for another executor; call connect for ${executorLabel(exeId)}`,
+    );
+  }
   await refuseRevoked(services, ticket.turn_id);
   const { turn_id, workspace_id, ticket_id: id, exp, registration_id: registrationId } = ticket;
   return { turn_id, workspace_id, ticket: { id, exp, registrationId } };
 }
 
 /** Refuses a harness whose release cannot talk with the executor, and says which one can. */
-function requireFit(link: ExecutorLink, { url }: RequestContext, { ticket }: Caller): void {
-  if (ticket !== undefined) {
-    if (link.registration?.registration_id === ticket.registrationId) return;
-    throw unauthorized("the executor has registered anew since the ticket was made");
-  }
-  // Codex 0.131 to 0.140 adds it, and speaks relay frames.
-  const speaksRelay = url.searchParams.get("role") === "harness";
-  if (link.kind === "noise" && speaksRelay) {
-    throw new HttpError(
-      400,
-      `executor ${link.exeId} speaks Noise: it needs a harness of codex 0.142 or later, ` +
-        "pointed at it by CODEX_EXEC_SERVER_NOISE_REGISTRY_URL",
+function requireFit(link: ExecutorLink, context: RequestContext, caller: Caller): void {
+  const { exeId, registration, kind } = link;
+  const { ticket } = caller;
+  if (ticket !== undefined && registration?.registration_id !== ticket.registrationId) {
+    throw unauthorized(
+      `the executor has registered anew since the ticket was made; ${CONNECT_AGAIN}`,
+      "unexpected_executor_registration_id",
     );
   }
   // One that dialled with its token directly may speak anything.
-  if (link.kind === "exclusive" && link.registration !== undefined && speaksRelay) {
+  requireKind(exeId, { kind: registration && kind }, context, caller);
+}
+
+/** The same by the kind of an executor that registered, connected or not. */
+function requireKind(
+  exeId: string,
+  { kind, display_name }: Partial<LastKnown>,
+  { url }: RequestContext,
+  { ticket }: Caller,
+): void {
+  // Codex 0.131 to 0.140 adds it, and speaks relay frames.
+  if (ticket !== undefined || url.searchParams.get("role") !== "harness") return;
+  const label = executorLabel(exeId, display_name);
+  if (kind === "noise") {
     throw new HttpError(
       400,
-      `executor ${link.exeId} is codex 0.130: it needs a harness of codex 0.130, ` +
-        "without role=harness in its URL",
+      `${label} speaks Noise: it needs a harness of codex 0.142 or later; start one and point it at ` +
+        "the executor by CODEX_EXEC_SERVER_NOISE_REGISTRY_URL",
+    );
+  }
+  if (kind === "exclusive") {
+    throw new HttpError(
+      400,
+      `${label} speaks text, as codex 0.130 and direct executors do; leave role=harness out of the ` +
+        "harness's URL, and for codex 0.130 start a harness of 0.130",
     );
   }
 }
@@ -91,13 +118,19 @@ function join(
   const { exeId } = link;
   const holder = {};
   if (link.kind === "exclusive" && !registry.acquireBridge(exeId, holder)) {
-    throw new HttpError(409, `executor ${exeId} is held by another session`);
+    const heldSince = registry.heldSince(exeId);
+    const since = heldSince && ` since ${timeText(heldSince)}`;
+    throw new HttpError(
+      409,
+      `${executorLabel(exeId)} is held by another session${since}; wait until that has ended and ` +
+        "try again, or use another executor",
+    );
   }
   try {
     requireWebSocket(req);
-    if (req.signal.aborted) throw new HttpError(499, "the harness has gone");
+    if (req.signal.aborted) throw new HttpError(499, "the harness has gone; try again");
     if (ticket !== undefined && !usedTickets.use(ticket.id, ticket.exp)) {
-      throw unauthorized("the ticket was used before");
+      throw unauthorized(`the ticket was used before; ${CONNECT_AGAIN}`);
     }
   } catch (error) {
     registry.releaseBridge(exeId, holder);
@@ -117,6 +150,6 @@ function join(
       registry.releaseBridge(exeId, holder);
       log.info("bridge ended", fields);
     });
-    liveTurns.add(turn_id, endBridge);
+    liveTurns.add(turn_id, exeId, endBridge);
   });
 }

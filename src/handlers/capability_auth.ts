@@ -1,13 +1,21 @@
 import {
+  BadSignatureError,
   CapabilityTokenError,
   type CapPayload,
+  ExpiredTokenError,
   verifyCapabilityToken,
 } from "../auth/capability_token.ts";
 import type { Services } from "../services.ts";
 import { HttpError, unauthorized } from "./http.ts";
+import { shownId, shownIds } from "./wording.ts";
+
+/** What to do where a token is no good. */
+const ASK_FOR_ANOTHER = "ask the platform for a new capability token";
 
 /**
- * What a capability token allows, when it allows this executor.
+ * What a capability token allows, when it allows this executor. An expired token is good for a turn that
+ * goes on: one that has a bridge to this executor, or had one until just now, on this gateway. Its
+ * harness was cut off and has no other token to come back with.
  *
  * @param token the credential, if there was one
  * @throws {HttpError} in the order of protocol.md section 1: 401 no token, malformed, bad signature or
@@ -18,11 +26,22 @@ export async function requireCapability(
   token: string | undefined,
   exeId: string,
 ): Promise<CapPayload> {
-  if (token === undefined) throw unauthorized("missing capability token");
-  const cap = await verifyCapability(services, token);
-  if (!cap.allowsExeId(exeId) && !await allowsByWorkspace(services, cap, exeId)) {
-    throw new HttpError(403, `the capability token does not allow executor ${exeId}`);
+  if (token === undefined) {
+    throw unauthorized(
+      `missing capability token; send it as Authorization: Bearer, or ${ASK_FOR_ANOTHER}`,
+      "missing_signature",
+    );
   }
+  let cap: CapPayload;
+  try {
+    cap = await verify(services, token);
+  } catch (error) {
+    if (!(error instanceof ExpiredTokenError) || !await goesOn(services, error.payload, exeId)) {
+      throw tokenRefused(error);
+    }
+    cap = error.payload;
+  }
+  if (!await allows(services, cap, exeId)) throw forbidden(services, cap, exeId);
   await refuseRevoked(services, cap.turn_id);
   return cap;
 }
@@ -32,16 +51,28 @@ export async function requireCapability(
  *
  * @throws {HttpError} 401 when it is malformed, not signed with this gateway's secret, or expired
  */
-export async function verifyCapability(
+export async function verifyCapability(services: Services, token: string): Promise<CapPayload> {
+  try {
+    return await verify(services, token);
+  } catch (error) {
+    throw tokenRefused(error);
+  }
+}
+
+function verify(
   { config: { capTokenHmacSecret, maxTokenTtlS } }: Services,
   token: string,
 ): Promise<CapPayload> {
-  try {
-    return await verifyCapabilityToken(token, capTokenHmacSecret, undefined, maxTokenTtlS);
-  } catch (error) {
-    if (error instanceof CapabilityTokenError) throw unauthorized(error.message);
-    throw error;
-  }
+  return verifyCapabilityToken(token, capTokenHmacSecret, undefined, maxTokenTtlS);
+}
+
+/** Whether a turn, whose token has expired, goes on with this executor. */
+async function goesOn(services: Services, cap: CapPayload, exeId: string): Promise<boolean> {
+  return services.liveTurns.goesOn(cap.turn_id, exeId) && await allows(services, cap, exeId);
+}
+
+async function allows(services: Services, cap: CapPayload, exeId: string): Promise<boolean> {
+  return cap.allowsExeId(exeId) || await allowsByWorkspace(services, cap, exeId);
 }
 
 /** Whether a token that names no executor stands for its workspace's, and this is one of them now. */
@@ -54,6 +85,31 @@ async function allowsByWorkspace(
   return await store.isExecutorBound(workspace_id, exeId);
 }
 
+/** @returns the refusal; what is no fault of the token, as it is */
+function tokenRefused(error: unknown): unknown {
+  if (!(error instanceof CapabilityTokenError)) return error;
+  const rejection = error instanceof ExpiredTokenError
+    ? "expired"
+    : error instanceof BadSignatureError
+    ? "invalid_signature"
+    : undefined;
+  return unauthorized(`${error.message}; ${ASK_FOR_ANOTHER}`, rejection);
+}
+
+/** Whoever has the token can read in it what it allows. */
+function forbidden({ config }: Services, { exe_ids }: CapPayload, exeId: string): HttpError {
+  const allowed = exe_ids.length > 0
+    ? `only ${shownIds(exe_ids)}`
+    : config.workspaceTokens
+    ? "only those bound to its workspace"
+    : "none";
+  return new HttpError(
+    403,
+    `the capability token does not allow executor ${shownId(exeId)}, ${allowed}; use what it ` +
+      `allows, or ${ASK_FOR_ANOTHER}`,
+  );
+}
+
 /** @throws {HttpError} 401 when the turn was revoked */
 export async function refuseRevoked({ revocations }: Services, turnId: string): Promise<void> {
   if (await revocations.isRevoked(turnId)) throw turnRevoked();
@@ -61,5 +117,8 @@ export async function refuseRevoked({ revocations }: Services, turnId: string): 
 
 /** The refusal of a revoked turn. */
 export function turnRevoked(): HttpError {
-  return unauthorized("the turn was revoked");
+  return unauthorized(
+    "the turn was revoked: it can run nothing more; stop here, and begin a new turn with a new " +
+      "capability token",
+  );
 }

@@ -10,15 +10,22 @@ import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { isFlatObject, type JsonObject, readJsonObject } from "./body.ts";
 import { refuseRevoked, requireCapability } from "./capability_auth.ts";
-import { bearerToken, HttpError, type RequestContext, unavailable } from "./http.ts";
+import { bearerToken, HttpError, type RequestContext } from "./http.ts";
 import { requireAdmission } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
 import { requiredPublicKey } from "./noise_profile.ts";
 import { publicWsBase } from "./public_url.ts";
 import { requireRegistrationToken } from "./registration_auth.ts";
+import { executorLabel } from "./wording.ts";
 
 /** How long a harness has to dial the URL and to finish its handshake, in seconds. */
 const CONNECT_TTL_S = 60;
+
+/**
+ * How long `connect` may take in all, in milliseconds. codex 0.169 and 0.171 give each attempt 6 s, 0.160
+ * some 7 s and 0.142 its only one 10 s (protocol.md section 1).
+ */
+const HOLD_MS = 5_500;
 
 /** The longest authorization that an executor passes on, in bytes. */
 const MAX_AUTHORIZATION_BYTES = 4096;
@@ -35,17 +42,17 @@ export async function connectHarness(
   // While the store is away no executor can come back, and one that is here could not ask `validate`:
   // codex tries a 503 again, but gives a handshake up.
   await services.store.ping();
-  const link = await locateExecutor(services, exe_id, req.signal);
-  if (link === undefined) throw unavailable(`executor ${exe_id} is not connected`);
+  const link = await locateExecutor(services, exe_id, context, {
+    holdMs: HOLD_MS,
+    needsStore: true,
+    check(exeId, { kind, display_name }) {
+      if (kind !== undefined && kind !== "noise") throw speaksNoNoise(exeId, display_name);
+    },
+  });
   await refuseRevoked(services, turn_id);
   // The live link's, not the newest: what has registered since may never dial in.
   const { registration } = link;
-  if (registration?.kind !== "noise") {
-    throw new HttpError(
-      400,
-      `executor ${exe_id} does not speak Noise: it needs a harness of codex 0.140 or earlier`,
-    );
-  }
+  if (registration?.kind !== "noise") throw speaksNoNoise(exe_id);
   requireAdmission(services, link, turn_id);
   const { registration_id, security_profile, executor_public_key } = registration;
   const exp = Math.floor(Date.now() / 1000) + CONNECT_TTL_S;
@@ -73,6 +80,15 @@ export async function connectHarness(
     executor_public_key,
     harness_key_authorization,
   });
+}
+
+function speaksNoNoise(exeId: string, displayName?: string): HttpError {
+  return new HttpError(
+    400,
+    `${executorLabel(exeId, displayName)} does not speak Noise; point the harness at it by ` +
+      "CODEX_EXEC_SERVER_URL (codex 0.140 or earlier, or any for a direct executor), or start codex " +
+      "0.142 or later as the executor",
+  );
 }
 
 /** `POST /cloud/environment/{exe_id}/validate`: yes or no, and for a no not why. */

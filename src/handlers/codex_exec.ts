@@ -19,12 +19,13 @@ import {
 import { requireSignedUpgrade } from "./direct_auth.ts";
 import { isRegistrationToken } from "./registration_auth.ts";
 import { requireWebSocket, upgrade } from "./upgrade.ts";
+import { executorLabel } from "./wording.ts";
 
 /** When an executor whose earlier connections do not read may come again, in seconds. */
 const BEHIND_RETRY_AFTER_S = 30;
 
 /** codex registers afresh then, and dials the URL that it is given. */
-const TICKET_ENDED = "the ticket in the URL has ended: call register for another";
+const TICKET_ENDED = "the ticket in the URL has ended; call register for another";
 
 /** How an executor's socket came. */
 interface Origin {
@@ -44,17 +45,18 @@ export async function codexExec(services: Services, context: RequestContext): Pr
   const exeId = params.exe_id!;
   const credential = socketCredential(context);
   const isDirect = isSigned(req);
-  if (credential === undefined && !isDirect) throw new HttpError(400, "missing token");
+  if (credential === undefined && !isDirect) throw tokenMissing();
   await services.arrivals.turn(context.source);
   const origin = isDirect
     ? await requireSignedUpgrade(services, context, exeId)
     : await authenticate(services, context, exeId, credential!);
-  if (origin === undefined) throw unauthorized("unknown executor or wrong token");
+  if (origin === undefined) throw dialRefused();
   requireWebSocket(req);
   const owner = `executor ${exeId}`;
   if (services.openSockets.isRefused(owner)) {
     throw unavailable(
-      `too many connections of ${exeId} have stopped reading`,
+      `too many connections of ${executorLabel(exeId)} have stopped reading; stop their ` +
+        `processes, or wait ${BEHIND_RETRY_AFTER_S} s and try again`,
       BEHIND_RETRY_AFTER_S,
     );
   }
@@ -83,9 +85,28 @@ function refuseContested(
   });
   throw new HttpError(
     409,
-    `executor ${exeId} is connected already, and several machines use its registration token: give ` +
-      "each machine an executor and a token of its own",
+    `${executorLabel(exeId)} is connected already, and several machines use its registration ` +
+      "token: give each machine an executor and a token of its own",
     { "retry-after": String(Math.ceil(ms / 1000)) },
+  );
+}
+
+function tokenMissing(): HttpError {
+  return new HttpError(
+    400,
+    "missing token; send the registration token as Authorization: Bearer, or dial the URL that " +
+      "register answered with",
+    {},
+    "missing_signature",
+  );
+}
+
+/** One answer for an executor that does not exist and for a token that is not its own. */
+function dialRefused(): HttpError {
+  return unauthorized(
+    "unknown executor or wrong token; call register again with the token that `executor add` " +
+      "printed, and dial the URL that it answers with",
+    "invalid_secret",
   );
 }
 

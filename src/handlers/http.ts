@@ -15,6 +15,8 @@ export interface RequestContext {
   readonly remote: string;
   /** What the client is counted by; see `sourceOf`. */
   readonly source: string;
+  /** When the request came, by `performance.now()`: how long it may be held counts from there. */
+  readonly arrivedAt: number;
 }
 
 /** Answers a request; what it throws becomes the error answer. */
@@ -23,32 +25,63 @@ export type Handler = (
   context: RequestContext,
 ) => Response | Promise<Response>;
 
-/** A refusal: its status and what the caller reads. */
+/**
+ * Why a connection was refused, in the words of OpenAI's own rendezvous: those of them that mean something
+ * here. codex from 0.169 on writes them to its diagnostics and ignores any other; nothing else follows.
+ *
+ * Source: openai/codex, `rejection_reason` in codex-rs/exec-server.
+ */
+export type RejectionReason =
+  | "expired"
+  | "missing_signature"
+  | "invalid_signature"
+  | "invalid_secret"
+  | "unexpected_executor_registration_id"
+  | "pod_draining"
+  | "unknown_route"
+  | "route_unavailable";
+
+/**
+ * A refusal: its status and what the caller reads. Under `/cloud` and `/bridge` that is a model, which is
+ * shown nothing else: the message says what was wrong and what to do about it.
+ */
 export class HttpError extends Error {
   override name = "HttpError";
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  readonly rejection: RejectionReason | undefined;
 
-  constructor(status: number, message: string, headers: Record<string, string> = {}) {
+  /** @param rejection for the diagnostics of codex, where its own word fits */
+  constructor(
+    status: number,
+    message: string,
+    headers: Record<string, string> = {},
+    rejection?: RejectionReason,
+  ) {
     super(message);
     this.status = status;
     this.headers = headers;
+    this.rejection = rejection;
   }
 }
 
 /** 401, with the challenge that RFC 9110 section 15.5.2 asks for. */
-export function unauthorized(message: string): HttpError {
-  return new HttpError(401, message, { "www-authenticate": "Bearer" });
+export function unauthorized(message: string, rejection?: RejectionReason): HttpError {
+  return new HttpError(401, message, { "www-authenticate": "Bearer" }, rejection);
 }
 
 /** 503 that says when to come again. */
-export function unavailable(message: string, retryAfterSeconds = 1): HttpError {
-  return new HttpError(503, message, { "retry-after": String(retryAfterSeconds) });
+export function unavailable(
+  message: string,
+  retryAfterSeconds = 1,
+  rejection?: RejectionReason,
+): HttpError {
+  return new HttpError(503, message, { "retry-after": String(retryAfterSeconds) }, rejection);
 }
 
 /** The refusal of a gateway that stops: codex comes again, and finds the next one. */
 export function restarting(): HttpError {
-  return unavailable("the gateway is restarting; try again in a second");
+  return unavailable("the gateway is restarting; try again in a second", 1, "pod_draining");
 }
 
 /** The token of `Authorization: Bearer <token>`, if there is one. */

@@ -1,13 +1,20 @@
 import { log } from "../logging.ts";
+import type { LastKnown } from "../model.ts";
 import type { Services } from "../services.ts";
+import { InvalidTextError } from "../store/store.ts";
+import { REMEMBERED_MS } from "../switchboard/conn_registry.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
-import { restarting } from "./http.ts";
+import { type HttpError, type RequestContext, restarting, unavailable } from "./http.ts";
+import { executorLabel, timeText } from "./wording.ts";
 
-/** How long an executor that is on its way back is waited for: codex gives up at 10 s. */
-const WAIT_MS = 8_000;
+/** How long after its socket closed an executor is expected back, in milliseconds. */
+const RETURN_MS = 30_000;
 
-/** How long after its socket closed an executor counts as being on its way back, in milliseconds. */
-const RETURN_WINDOW_MS = 30_000;
+/** The same for one that dials again of itself: an outage of its link may have been long. */
+const RETURN_OF_ITSELF_MS = REMEMBERED_MS;
+
+/** How long after its start a gateway expects the executors of the one before it, in milliseconds. */
+const STARTED_LATELY_MS = 30_000;
 
 /**
  * How lately the store must have seen an executor that this process has not, for it to be expected
@@ -15,41 +22,119 @@ const RETURN_WINDOW_MS = 30_000;
  */
 const SEEN_LATELY_MS = 120_000;
 
+/** What locating an executor needs of the server. */
+interface Needs extends Pick<Services, "registry" | "stopping" | "startedAt"> {
+  readonly store: Pick<Services["store"], "getLastKnown">;
+  readonly config: Pick<Services["config"], "databaseUrl">;
+}
+
+/** How an executor is waited for. */
+export interface Waiting {
+  /** How long the request may be held in all, in milliseconds. */
+  readonly holdMs: number;
+  /** Whether there is no use in waiting while the store does not answer. */
+  readonly needsStore?: boolean;
+  /**
+   * Looks at what is known of an executor that is not connected.
+   *
+   * @throws {HttpError} when it will not do, whether it comes back or not
+   */
+  readonly check?: (exeId: string, known: LastKnown) => void;
+}
+
 /**
  * Finds the executor's link, waiting for one that is on its way back. The only way from an id to a
  * link, so that a link held by another replica would be found here too.
  *
- * @param signal ends the waiting: the caller has gone
- * @returns `undefined` when the executor is not connected
- * @throws {HttpError} 503 when the gateway began to stop meanwhile
+ * @throws {HttpError} 503 when the executor is not connected, saying since when; what `check` throws
+ * @throws {DatabaseUnavailableError} when it is not connected and `needsStore`
+ * @throws {InvalidTextError} when it is not connected and no executor could have such an id
  */
 export async function locateExecutor(
-  services: Services,
+  services: Needs,
   exeId: string,
-  signal: AbortSignal,
-): Promise<ExecutorLink | undefined> {
+  { req, arrivedAt }: Pick<RequestContext, "req" | "arrivedAt">,
+  { holdMs, needsStore = false, check }: Waiting,
+): Promise<ExecutorLink> {
   const { registry, stopping } = services;
-  const link = registry.lookup(exeId);
+  let link = registry.lookup(exeId);
   if (link !== undefined) return link;
-  if (!await isOnItsWayBack(services, exeId)) return undefined;
-  const found = await registry.waitFor(exeId, WAIT_MS, AbortSignal.any([signal, stopping]));
-  if (found === undefined && stopping.aborted) throw restarting();
-  return found;
+  const said = await askStore(services, exeId, needsStore);
+  if (said.known !== undefined) check?.(exeId, said.known);
+  if (isOnItsWayBack(services, exeId, said)) {
+    const leftMs = Math.max(0, holdMs - (performance.now() - arrivedAt));
+    link = await registry.waitFor(exeId, leftMs, AbortSignal.any([req.signal, stopping]));
+  } else {
+    // It may have come while the store was asked.
+    link = registry.lookup(exeId);
+  }
+  if (link !== undefined) return link;
+  throw stopping.aborted ? restarting() : notConnected(services, exeId, said);
 }
 
-async function isOnItsWayBack(services: Services, exeId: string): Promise<boolean> {
-  const { registry, store, startedAt, config } = services;
-  const leftMsAgo = registry.leftMsAgo(exeId);
-  if (leftMsAgo !== undefined) return leftMsAgo <= RETURN_WINDOW_MS;
-  // It may have been connected to the process before this one, which may run yet.
-  const mayComeFromAnother = config.databaseUrl !== undefined ||
-    Date.now() - startedAt <= RETURN_WINDOW_MS;
-  if (!mayComeFromAnother) return false;
+/** What the store says of an executor. */
+interface StoreSaid {
+  /** Whether it said anything at all. */
+  readonly isTold: boolean;
+  /** Absent when there is no such executor. */
+  readonly known?: LastKnown;
+}
+
+async function askStore({ store }: Needs, exeId: string, needsStore: boolean): Promise<StoreSaid> {
   try {
-    const seenAt = (await store.getExecutor(exeId))?.last_seen_at;
-    return seenAt !== undefined && Date.now() - Date.parse(seenAt) <= SEEN_LATELY_MS;
+    return { isTold: true, known: await store.getLastKnown(exeId) };
   } catch (error) {
+    if (needsStore || error instanceof InvalidTextError) throw error;
     log.warn("could not look up when an executor was seen", { exe_id: exeId, error: `${error}` });
-    return false;
+    return { isTold: false };
   }
+}
+
+function isOnItsWayBack(
+  { registry, startedAt, config }: Needs,
+  exeId: string,
+  { isTold, known }: StoreSaid,
+): boolean {
+  // Removed, perhaps by another process.
+  if (isTold && known === undefined) return false;
+  const leftMsAgo = registry.leftMsAgo(exeId);
+  if (leftMsAgo !== undefined) {
+    return leftMsAgo <= (registry.dialsAgain(exeId) ? RETURN_OF_ITSELF_MS : RETURN_MS);
+  }
+  // It may have been connected to the process before this one, or to one that shares the database and is
+  // about to stop.
+  const mayComeFromAnother = config.databaseUrl !== undefined ||
+    Date.now() - startedAt <= STARTED_LATELY_MS;
+  const seenAt = known?.last_seen_at;
+  return mayComeFromAnother && seenAt !== undefined &&
+    Date.now() - Date.parse(seenAt) <= SEEN_LATELY_MS;
+}
+
+/** What a model can do about it: it alone reads this. */
+function notConnected({ registry }: Needs, exeId: string, said: StoreSaid): HttpError {
+  const { isTold, known } = said;
+  const label = executorLabel(exeId, known?.display_name);
+  if (isTold && known === undefined) {
+    const message = `there is no ${label} (any more); ask the platform which executor to use`;
+    return unavailable(message, 1, "unknown_route");
+  }
+  return unavailable(
+    `${label} is not connected${sinceWhen(registry, exeId, said)}; start \`codex exec-server\` ` +
+      "there, or wait until it is back, and try again",
+    1,
+    "route_unavailable",
+  );
+}
+
+function sinceWhen(
+  registry: Needs["registry"],
+  exeId: string,
+  { isTold, known }: StoreSaid,
+): string {
+  const leftMsAgo = registry.leftMsAgo(exeId);
+  // Memory is exact, and has it sooner.
+  if (leftMsAgo !== undefined) return ` since ${timeText(new Date(Date.now() - leftMsAgo))}`;
+  const seenAt = known?.last_seen_at;
+  if (seenAt !== undefined) return ` since ${timeText(new Date(seenAt))}`;
+  return isTold ? " and never was" : "";
 }

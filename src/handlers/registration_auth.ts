@@ -15,7 +15,7 @@ export async function requireRegistrationToken(
   exeId: string,
 ): Promise<void> {
   const token = bearerToken(context.req);
-  if (token === undefined) throw unauthorized("missing registration token");
+  if (token === undefined) throw tokenMissing();
   if (!await isRegistrationToken(services, context, exeId, token)) throw registrationRefused();
 }
 
@@ -77,12 +77,26 @@ async function isByBcrypt(
  */
 export function refuseAfter(seconds: number, what = "registration tokens"): void {
   if (seconds === 0) return;
-  throw new HttpError(429, `too many wrong ${what}`, {
-    "retry-after": String(seconds),
-  });
+  throw new HttpError(
+    429,
+    `too many wrong ${what}; wait ${seconds} s, and start codex exec-server with what ` +
+      "`executor add` printed",
+    { "retry-after": String(seconds) },
+  );
+}
+
+function tokenMissing(): HttpError {
+  return unauthorized(
+    "missing registration token; start codex exec-server with the line that `executor add` printed",
+    "missing_signature",
+  );
 }
 
 /** One answer for an executor that does not exist and for a token that is not its own. */
 export function registrationRefused(): HttpError {
-  return unauthorized("unknown executor or wrong registration token");
+  return unauthorized(
+    "unknown executor or wrong registration token; start codex exec-server with the id and the token " +
+      "that `executor add` printed, or add the executor anew",
+    "invalid_secret",
+  );
 }

@@ -18,7 +18,7 @@ export function requireWebSocket(req: Request): void {
     has("connection", "upgrade") &&
     req.headers.has("sec-websocket-key") && req.headers.get("sec-websocket-version") === "13";
   if (!fits) {
-    throw new HttpError(426, "this endpoint speaks websocket, version 13", {
+    throw new HttpError(426, "this endpoint speaks websocket, version 13; open it as one", {
       "upgrade": "websocket",
       "connection": "Upgrade",
       "sec-websocket-version": "13",

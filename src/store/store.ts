@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ConnectedExecutor, Executor } from "../model.ts";
+import type { ConnectedExecutor, Executor, ExecutorKind, LastKnown } from "../model.ts";
 import { type Database, sqlState } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { Registrations } from "./registrations.ts";
@@ -117,6 +117,18 @@ export class Store {
     );
     if (row === undefined) return undefined;
     return { ...withLastSeen(row), registered_at: row.registered_at.toISOString() };
+  }
+
+  /** What is known of an executor, or `undefined` when there is none with this id. */
+  async getLastKnown(exeId: string): Promise<LastKnown | undefined> {
+    const [row] = await this.#query<LastKnownRow>(
+      `SELECT display_name, last_seen_at, registration_kind AS kind
+       FROM executors WHERE exe_id = $1::text`,
+      [exeId],
+    );
+    if (row === undefined) return undefined;
+    const { kind, ...rest } = withLastSeen(row);
+    return { ...rest, ...kind !== null && { kind } };
   }
 
   /** The bcrypt hash of the executor's registration token, or `undefined` for an unknown one. */
@@ -365,6 +377,11 @@ const BIND = `INSERT INTO workspace_executors (workspace_id, exe_id, is_default)
 interface ExecutorRow extends Omit<Executor, "registered_at" | "last_seen_at"> {
   registered_at: Date;
   last_seen_at: Date | null;
+}
+
+interface LastKnownRow extends Omit<LastKnown, "last_seen_at" | "kind"> {
+  last_seen_at: Date | null;
+  kind: ExecutorKind | null;
 }
 
 interface ConnectedRow extends Omit<ConnectedExecutor, "last_seen_at"> {

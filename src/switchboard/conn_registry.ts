@@ -1,10 +1,18 @@
 /** How long the registry remembers when an executor's socket closed, in milliseconds. */
-export const REMEMBERED_MS = 120_000;
+export const REMEMBERED_MS = 300_000;
 
 interface Entry<Conn> {
   conn: Conn;
   /** Who holds the bridge lock. */
   holder: object | undefined;
+  /** Since when, in unix milliseconds. */
+  heldSince: number;
+}
+
+/** When an executor's socket closed, and whether it comes again of itself. */
+interface Left {
+  readonly at: number;
+  readonly dialsAgain: boolean;
 }
 
 /**
@@ -16,8 +24,16 @@ interface Entry<Conn> {
 export class ConnRegistry<Conn extends object> {
   readonly #entries = new Map<string, Entry<Conn>>();
   /** When each executor's socket closed, oldest first; only of the last {@linkcode REMEMBERED_MS}. */
-  readonly #left = new Map<string, number>();
-  readonly #arrivals = new Map<string, Set<(conn: Conn) => void>>();
+  readonly #left = new Map<string, Left>();
+  readonly #arrivals = new Map<string, Set<(conn?: Conn) => void>>();
+  readonly #dialsAgain: (conn: Conn) => boolean;
+
+  /**
+   * @param dialsAgain whether who had a connection dials again of itself, for as long as it takes
+   */
+  constructor(dialsAgain: (conn: Conn) => boolean = () => false) {
+    this.#dialsAgain = dialsAgain;
+  }
 
   /**
    * Makes `conn` the executor's connection and frees its bridge lock: a session on the old connection
@@ -27,7 +43,7 @@ export class ConnRegistry<Conn extends object> {
    */
   register(exeId: string, conn: Conn): Conn | undefined {
     const evicted = this.#entries.get(exeId)?.conn;
-    this.#entries.set(exeId, { conn, holder: undefined });
+    this.#entries.set(exeId, { conn, holder: undefined, heldSince: 0 });
     this.#left.delete(exeId);
     const waiting = this.#arrivals.get(exeId);
     this.#arrivals.delete(exeId);
@@ -49,7 +65,7 @@ export class ConnRegistry<Conn extends object> {
   unregister(exeId: string, conn: Conn): boolean {
     if (this.#entries.get(exeId)?.conn !== conn) return false;
     this.#entries.delete(exeId);
-    this.#noteLeft(exeId);
+    this.#noteLeft(exeId, conn);
     return true;
   }
 
@@ -67,7 +83,14 @@ export class ConnRegistry<Conn extends object> {
     const entry = this.#entries.get(exeId);
     if (entry === undefined || entry.holder !== undefined) return false;
     entry.holder = holder;
+    entry.heldSince = Date.now();
     return true;
+  }
+
+  /** Since when the executor's bridge lock is held; `undefined` when nobody holds it. */
+  heldSince(exeId: string): Date | undefined {
+    const entry = this.#entries.get(exeId);
+    return entry?.holder === undefined ? undefined : new Date(entry.heldSince);
   }
 
   /** Releases the executor's bridge lock if `holder` holds it. Idempotent. */
@@ -81,13 +104,19 @@ export class ConnRegistry<Conn extends object> {
    * longer ago than {@linkcode REMEMBERED_MS}.
    */
   leftMsAgo(exeId: string): number | undefined {
-    const leftAt = this.#left.get(exeId);
-    return leftAt === undefined ? undefined : performance.now() - leftAt;
+    const left = this.#left.get(exeId);
+    return left && performance.now() - left.at;
   }
 
-  /** Expects the executor back no more: it was removed. */
+  /** Whether the executor whose socket closed dials again of itself, as far as that is remembered. */
+  dialsAgain(exeId: string): boolean {
+    return this.#left.get(exeId)?.dialsAgain ?? false;
+  }
+
+  /** Expects the executor back no more, nor lets anybody wait for it: it was removed. */
   forget(exeId: string): void {
     this.#left.delete(exeId);
+    for (const giveUp of [...this.#arrivals.get(exeId) ?? []]) giveUp();
   }
 
   /**
@@ -95,7 +124,7 @@ export class ConnRegistry<Conn extends object> {
    *
    * @param timeoutMs how long to wait, in milliseconds
    * @param signal ends the waiting early
-   * @returns `undefined` when it did not come
+   * @returns `undefined` when it did not come, or is expected no more
    */
   waitFor(exeId: string, timeoutMs: number, signal: AbortSignal): Promise<Conn | undefined> {
     const conn = this.lookup(exeId);
@@ -117,11 +146,13 @@ export class ConnRegistry<Conn extends object> {
     });
   }
 
-  #noteLeft(exeId: string): void {
+  #noteLeft(exeId: string, conn: Conn): void {
     const now = performance.now();
-    this.#left.set(exeId, now);
-    for (const [id, leftAt] of this.#left) {
-      if (now - leftAt <= REMEMBERED_MS) break;
+    // To the end of the order.
+    this.#left.delete(exeId);
+    this.#left.set(exeId, { at: now, dialsAgain: this.#dialsAgain(conn) });
+    for (const [id, { at }] of this.#left) {
+      if (now - at <= REMEMBERED_MS) break;
       this.#left.delete(id);
     }
   }

@@ -167,9 +167,10 @@ gatewayTest("a register call is refused in the shape that codex prints", async (
     method: "POST",
   });
   assert.equal(missing.status, 401);
-  assert.deepEqual(await missing.json(), {
-    error: { code: "unauthorized", message: "missing registration token" },
-  });
+  const { error } = await missing.json();
+  assert.deepEqual(Object.keys(error), ["code", "message"]);
+  assert.equal(error.code, "unauthorized");
+  assert.match(error.message, /^missing registration token; start codex exec-server/);
   const wrong = await register(gateway, executor.exe_id, "wrong");
   const unknown = await register(gateway, "exe_none", executor.registration_token);
   assert.equal(wrong.status, 401);

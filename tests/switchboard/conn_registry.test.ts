@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ConnRegistry, REMEMBERED_MS } from "../../src/switchboard/conn_registry.ts";
+import { Clock } from "../support/clock.ts";
 
 /** The registry asks nothing of a connection but that it is itself. */
 const conn = (name: string) => ({ name });
@@ -236,20 +237,45 @@ Deno.test("an executor that is forgotten is not expected back", () => {
   assert.equal(registry.leftMsAgo("exe_2"), 0);
 });
 
-/** Stands in for `performance.now` until it is disposed. */
-class Clock {
-  readonly #real = performance.now;
-  #now = 1_000_000;
+Deno.test("who dials again of itself is known by the connection that it had", () => {
+  using clock = new Clock();
+  const registry = new ConnRegistry<{ name: string }>(({ name }) => name === "stubborn");
+  const stubborn = conn("stubborn"), other = conn("other");
+  registry.register("exe_1", stubborn);
+  assert.equal(registry.dialsAgain("exe_1"), false, "it is here");
+  registry.unregister("exe_1", stubborn);
+  assert.equal(registry.dialsAgain("exe_1"), true);
+  assert.equal(registry.dialsAgain("exe_2"), false);
+  registry.register("exe_1", other);
+  registry.unregister("exe_1", other);
+  assert.equal(registry.dialsAgain("exe_1"), false);
+  clock.advance(REMEMBERED_MS);
+  assert.ok(REMEMBERED_MS >= 5 * 60_000, "as long as such a one is waited for");
+});
 
-  constructor() {
-    performance.now = () => this.#now;
-  }
+Deno.test("nobody waits on for an executor that is forgotten", async () => {
+  const registry = new ConnRegistry<object>();
+  const waiting = [1, 2].map(() => registry.waitFor("exe_1", 60_000, never));
+  const other = registry.waitFor("exe_2", 60_000, never);
+  registry.forget("exe_1");
+  assert.deepEqual(await Promise.all(waiting), [undefined, undefined]);
+  const two = conn("two");
+  registry.register("exe_2", two);
+  assert.equal(await other, two);
+});
 
-  advance(ms: number): void {
-    this.#now += ms;
-  }
-
-  [Symbol.dispose](): void {
-    performance.now = this.#real;
-  }
-}
+Deno.test("a lock tells since when it is held", () => {
+  using clock = new Clock();
+  const registry = new ConnRegistry<object>();
+  const holder = {};
+  assert.equal(registry.heldSince("exe_1"), undefined);
+  registry.register("exe_1", conn("one"));
+  assert.equal(registry.heldSince("exe_1"), undefined);
+  const before = Date.now();
+  registry.acquireBridge("exe_1", holder);
+  clock.advance(5_000);
+  registry.acquireBridge("exe_1", {});
+  assert.equal(registry.heldSince("exe_1")?.getTime(), before);
+  registry.releaseBridge("exe_1", holder);
+  assert.equal(registry.heldSince("exe_1"), undefined);
+});
