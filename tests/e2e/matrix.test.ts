@@ -14,11 +14,12 @@ for (const pair of PAIRS) {
       ...await rig.turn(),
       commands: [
         { cmd: 'printf "%s\\n" "$CXG_TEST_MARK"; pwd; printf é漢😀', workdir: rig.dir },
-        { cmd: "echo written by the turn > proof.txt", workdir: rig.dir },
+        { cmd: "uname -n; echo written by the turn > proof.txt", workdir: rig.dir },
       ],
     });
     assert.equal(exitCode, 0, stderr);
     assert.equal(outputs[0], `only the executor has this\n${rig.dir}\né漢😀`);
+    assert.equal(outputs[1], `${rig.hosts.executor.name}\n`);
     assert.equal(await Deno.readTextFile(`${rig.dir}/proof.txt`), "written by the turn\n");
   }, { databases: "both" });
 
@@ -62,7 +63,7 @@ for (const pair of PAIRS) {
     // Codex shows its model the first and the last half megabyte; that all of it went over the
     // executor's websocket is counted on the way.
     await using proxy = startCountingProxy(rig.gateway.port);
-    await rig.startExecutor(proxy.port);
+    await rig.startExecutor({ port: proxy.port });
     const before = proxy.sent();
     const { results: [result], stderr } = await runTurn({
       ...await rig.turn(),

@@ -76,7 +76,7 @@ test("0.140.0", "it registers after each close, and needs no ticket to last", as
     { hostname: "127.0.0.1", port: rig.gateway.port },
     { host: "0.0.0.0" },
   );
-  await rig.startExecutor(proxy.port);
+  await rig.startExecutor({ port: proxy.port });
   using logs = new CapturedLogs();
   proxy.drop();
   await until(

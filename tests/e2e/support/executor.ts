@@ -29,16 +29,18 @@ export interface ExecutorOptions extends Place {
   registrationToken: string;
   /** The pair that it signs with: it is started as a direct executor. */
   direct?: KeyPair;
+  /** Changes the line. */
+  edit?: (line: string) => string;
 }
 
 /** Starts an executor by the line that the gateway at this URL prints for its release. */
 export function startExecutor(options: ExecutorOptions): Promise<CapturedProcess> {
-  const { version, gatewayUrl, exeId, registrationToken, direct } = options;
+  const { version, gatewayUrl, exeId, registrationToken, direct, edit } = options;
   const lines = direct === undefined
     ? executorLines(gatewayUrl, exeId, registrationToken)
     : [directLine(gatewayUrl, exeId, direct)];
   const line = lineFor(version, lines);
-  return startExecutorByLine({ ...options, line });
+  return startExecutorByLine({ ...options, line: edit?.(line) ?? line });
 }
 
 /**

@@ -15,13 +15,21 @@ import { type CapturedProcess, startExecutor } from "./codex.ts";
 import { type Forward, startForward } from "./forward.ts";
 import type { TurnOptions } from "./harness.ts";
 import { needsLoopback } from "./release.ts";
-import { type Pair, PAIRS } from "./releases.ts";
+import type { Pair } from "./releases.ts";
 
 /** How long an executor may take to dial in on a machine that is busy, in milliseconds. */
 const CONNECTED_WITHIN_MS = 60_000;
 
 /** Every scenario on both databases, and not only those in which a database has a part. */
 const full = Deno.args.includes("--full");
+
+/** How an executor is started otherwise than by its line. */
+interface StartOptions {
+  /** Of the gateway's machine, where something else than the gateway is to be dialled. */
+  readonly port?: number;
+  /** Changes the line. */
+  readonly edit?: (line: string) => string;
+}
 
 /** What a scenario has at hand. */
 export class Rig implements AsyncDisposable {
@@ -55,17 +63,13 @@ export class Rig implements AsyncDisposable {
     return this.credentials.exe_id;
   }
 
-  /**
-   * Starts the executor, in place of the one before, and waits until the gateway has it.
-   *
-   * @param port of the test's own machine: the gateway's, or of what stands before it
-   */
-  async startExecutor(port = this.gateway.port): Promise<void> {
+  /** Starts the executor, in place of the one before, and waits until the gateway has it. */
+  async startExecutor({ port, edit }: StartOptions = {}): Promise<void> {
     if (this.executor !== undefined) {
       await this.executor[Symbol.asyncDispose]();
       await untilGone(this.gateway, this.exeId);
     }
-    this.executor = await this.launchExecutor(port);
+    this.executor = await this.launchExecutor(port ?? this.gateway.port, { edit });
     const { exited, output } = this.executor;
     const ended = exited.then(({ code }) => {
       throw new Error(`the executor ended with ${code}: ${output()}`);
@@ -78,12 +82,14 @@ export class Rig implements AsyncDisposable {
    * Starts another process of the executor, whatever becomes of it.
    *
    * @param credentials where they are not its own
+   * @param edit changes the line that it is started by
    */
   async launchExecutor(
     port: number,
-    { credentials = this.credentials, env = {} }: {
+    { credentials = this.credentials, env = {}, edit }: {
       credentials?: CreatedExecutor;
       env?: Record<string, string>;
+      edit?: (line: string) => string;
     } = {},
   ): Promise<CapturedProcess> {
     return await startExecutor({
@@ -94,6 +100,7 @@ export class Rig implements AsyncDisposable {
       direct: credentials.direct,
       host: this.hosts.executor,
       dir: this.dir,
+      edit,
       env: { CXG_TEST_MARK: "only the executor has this", ...env },
     });
   }
@@ -125,13 +132,18 @@ export class Rig implements AsyncDisposable {
   }
 }
 
-/** Runs something with a pair's executor connected to a gateway on a database. */
+/**
+ * Runs something with a pair's executor connected to a gateway on a database.
+ *
+ * @param executors how many machines there are for executors
+ */
 export async function withRig(
   pair: Pair,
   database: StoreOptions,
   run: (rig: Rig) => Promise<void>,
+  { executors }: { executors?: number } = {},
 ): Promise<void> {
-  await using hosts = await makeHosts();
+  await using hosts = await makeHosts({ executors });
   await using gateway = await startGateway(database, { host: "0.0.0.0" });
   const dir = await Deno.makeTempDir({ prefix: "cxg-executor-" });
   try {
@@ -157,13 +169,13 @@ export function scenario(
   pair: Pair,
   name: string,
   run: (rig: Rig) => Promise<void>,
-  { databases = "one" }: { databases?: "one" | "both" } = {},
+  { databases = "one", executors }: { databases?: "one" | "both"; executors?: number } = {},
 ): void {
   const executor = `${pair.executor}${pair.direct ? " direct" : ""}`;
   const title = `executor ${executor}, harness ${pair.harness}: ${name}`;
-  const test = (database: StoreOptions) => withRig(pair, database, run);
+  const test = (database: StoreOptions) => withRig(pair, database, run, { executors });
   const options = { ignore: whyNoHosts !== undefined };
-  const nth = registered.get(pair) ?? Math.max(0, PAIRS.indexOf(pair));
+  const nth = registered.get(pair) ?? registered.size;
   registered.set(pair, nth + 1);
   if (full || databases === "both") forEachDatabase(title, test, options);
   else onOneDatabase(title, nth, test, options);

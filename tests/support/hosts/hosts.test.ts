@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { exists } from "../files.ts";
 import { until } from "../websocket.ts";
-import { type Host, hostsTest, makeHosts, whyNoDelay, whyNoHosts } from "./hosts.ts";
+import { delayTo, type Host, hostsTest, makeHosts, whyNoDelay, whyNoHosts } from "./hosts.ts";
 
 hostsTest("each machine has a name, an address and a loopback of its own", {
   gateway: "apart",
@@ -83,6 +83,25 @@ Deno.test({
     const ms = performance.now() - start;
     assert.ok(ms >= 200, `${ms} ms for a way there and back of 100 ms each`);
   },
+});
+
+hostsTest("the way to the gateway can be made longer", {}, async (hosts) => {
+  using gateway = Deno.listen({ hostname: hosts.gateway.address, port: 0 });
+  const { port } = gateway.addr;
+  await using _delay = await delayTo(hosts, port, 100);
+  const start = performance.now();
+  const asking = hosts.executor.run(
+    `bash -c 'exec 3<>/dev/tcp/gateway.test/${port}; echo question >&3; cat <&3'`,
+  );
+  using client = await gateway.accept();
+  const question = new Uint8Array(9);
+  await client.read(question);
+  assert.equal(new TextDecoder().decode(question), "question\n");
+  await client.write(new TextEncoder().encode("answer"));
+  await client.closeWrite();
+  assert.equal(await asking, "answer");
+  const ms = performance.now() - start;
+  assert.ok(ms >= 200, `${ms} ms for a way there and back of 100 ms each`);
 });
 
 hostsTest("rigs beside each other do not meet", {}, async (hosts) => {

@@ -15,7 +15,8 @@
  *       const url = hosts.gateway.url(gateway.port);          // http://gateway.test:PORT
  *       const [program, ...args] = hosts.executor.command(["codex", "exec-server", …], directory);
  *       await hosts.harness.run("getent hosts gateway.test"); // what it prints
- *       await hosts.harness.link.pace({ rate: 10_000_000 });  // or .cut(), or with delayMs
+ *       await hosts.harness.link.pace({ rate: 10_000_000 });  // or .cut()
+ *       await using _delay = await delayTo(hosts, gateway.port, 50); // ms each way
  *     });
  *
  * A gateway in the test's process listens for them with `{ host: "0.0.0.0" }`. Runs beside each other do
@@ -29,6 +30,7 @@ import { Namespace, whyNoNamespaces } from "./namespace.ts";
 
 export { Host } from "./host.ts";
 export { whyNoDelay } from "./link.ts";
+export { delayTo } from "./delay.ts";
 
 /** Why there can be no machines here; `undefined` where there can. */
 export const whyNoHosts: string | undefined = whyNoNamespaces;
@@ -73,6 +75,8 @@ export interface Hosts extends AsyncDisposable {
   /** The first of those for executors. */
   readonly executor: Host;
   readonly executors: readonly Host[];
+  /** What everybody's traffic to everybody passes through. */
+  readonly router: Host;
 }
 
 /**
@@ -172,6 +176,7 @@ async function makeIn(
     harness,
     executor: executors[0]!,
     executors,
+    router: new Host("router.test", router.address, link, router.namespace),
     [Symbol.asyncDispose]: () => made[Symbol.asyncDispose](),
   };
 }
