@@ -85,7 +85,13 @@ switchboardTest("an unknown executor costs the work of a wrong token", async (ga
       body: await response.text(),
     };
   };
-  assert.deepEqual(await work("exe_none"), await work(exe_id));
+  // A gateway on PostgreSQL asks for revocations by itself, at times in between.
+  const least = async (exeId: string) => {
+    const tries = [];
+    for (let i = 0; i < 5; i++) tries.push(await work(exeId));
+    return tries.reduce((least, each) => each.did[0]! < least.did[0]! ? each : least);
+  };
+  assert.deepEqual(await least("exe_none"), await least(exe_id));
 }, BEHIND_PROXY);
 
 function wrongToken(gateway: TestGateway, exeId: string, from?: string): Promise<Response> {
