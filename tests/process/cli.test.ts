@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { verifyCapabilityToken } from "../../src/auth/capability_token.ts";
 import { freePort } from "../support/free_port.ts";
+import { connect } from "../support/websocket.ts";
 import { type Finished, Gateway, runCli, TempDir } from "../support/process.ts";
 
 Deno.test("the command line, with a gateway that runs", async (t) => {
@@ -52,6 +53,24 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
       assert.deepEqual(await list("ws_none"), []);
     },
   );
+
+  await t.step("executor list: over which of them several machines fight", async () => {
+    const { exe_id, registration_token } = await add("--workspace", "ws_fight");
+    const dial = () =>
+      connect(`${gateway.ws("/codex-exec/")}${exe_id}?token=${registration_token}`);
+    const machines = [await dial()];
+    for (let replaced = 0; replaced < 4; replaced++) {
+      machines.push(await dial());
+      await machines[replaced]!.closed;
+    }
+    const { code, stdout, stderr } = await cli("executor", "list", "--workspace", "ws_fight");
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`^${exe_id} +yes, contested +exclusive `, "m"));
+    assert.match(stderr, new RegExp(`^executor list: several machines use .* of ${exe_id}: give `));
+    const [{ contested_until }] = await list("ws_fight");
+    assert.ok(Date.parse(contested_until) > Date.now());
+    await machines.at(-1)![Symbol.asyncDispose]();
+  });
 
   await t.step("executor remove: the executor, or with --workspace only its binding", async () => {
     const one = await add("--workspace", "ws_remove");
