@@ -14,6 +14,13 @@ const EARLIER_MS = 5_000;
 /** How much may be on its way to an executor, in bytes: less than `CXG_MAX_BUFFERED` of the soak. */
 export const MAX_PENDING = 512 * 1024;
 
+/**
+ * How often within which time, in milliseconds, it takes its own place: from the fourth time within a minute
+ * on the gateway takes it for two machines, and refuses the newcomer. One that has vanished may count too.
+ */
+const REPLACED_AT_MOST = 2;
+const REPLACED_WITHIN_MS = 65_000;
+
 /** An executor: who it is, and its present connection. */
 export class Executor {
   readonly world: World;
@@ -37,6 +44,8 @@ export class Executor {
   #dialled: string | undefined;
   /** What has happened to it that ends bridges. */
   readonly #happened: { key: string; at: number }[] = [];
+  /** When it last took its own place, oldest first. */
+  #replaced: number[] = [];
 
   constructor(world: World, exeId: string, token: string, kind: Kind) {
     this.world = world;
@@ -64,6 +73,15 @@ export class Executor {
   /** The gateway has logged that it disconnected. */
   logDisconnected(): void {
     if (++this.#disconnects === this.#connects) this.#downSince = performance.now();
+  }
+
+  /** Whether it may take its own place now; if so, it counts. */
+  mayReplace(): boolean {
+    const now = performance.now();
+    this.#replaced = this.#replaced.filter((at) => now - at < REPLACED_WITHIN_MS);
+    if (this.#replaced.length >= REPLACED_AT_MOST) return false;
+    this.#replaced.push(now);
+    return true;
   }
 
   /** Something happened that ends its bridges so. */

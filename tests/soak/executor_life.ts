@@ -112,6 +112,7 @@ async function sendTooLarge(connection: Connection): Promise<void> {
 
 async function replace(connection: Connection, random: Random): Promise<Connection | void> {
   const { exe } = connection;
+  if (!exe.mayReplace()) return await connection.leave();
   connection.leaving = true;
   connection.expect({ code: 1008, reason: "replaced by a newer connection" });
   exe.happened({ code: 1001, reason: "executor dialled in anew" });
