@@ -8,6 +8,11 @@ import { DEFAULT_MAX_TTL_S } from "./auth/capability_token.ts";
 import { parseDuration } from "./duration.ts";
 import { loadOrCreateSecrets, type Secrets } from "./secrets.ts";
 import { parsePostgresUrl, PostgresUrlError } from "./store/postgres_url.ts";
+import {
+  CertificateError,
+  type CertificateFiles,
+  readCertificateFiles,
+} from "./tls/certificate.ts";
 
 /** How much is logged: the named level and what is more severe. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -35,6 +40,9 @@ const LARGEST_FRAME_BYTES = 64 * MIB - 2;
 /** Where data is kept when nothing else is said. */
 export const DEFAULT_DATA_DIR = "./data";
 
+/** Where the certificate comes from that the gateway serves TLS with. */
+export type TlsConfig = CertificateFiles | "self-signed";
+
 /** What a gateway runs with. */
 export interface Config {
   /** The TCP port to listen on; 0 lets the system choose. */
@@ -43,6 +51,8 @@ export interface Config {
   host: string;
   /** Whether another gateway process may listen on the same port, so that one can replace the other. */
   sharePort: boolean;
+  /** The certificate to serve TLS with; without one it serves plain HTTP. */
+  tls?: TlsConfig;
   /** The PostgreSQL server; the embedded database in `dataDir` when absent. */
   databaseUrl?: string;
   /** Where the embedded database and the generated secrets are kept. */
@@ -149,6 +159,10 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   const internalSharedSecret = check("CXG_INTERNAL_SHARED_SECRET", undefined, parseHeaderSecret);
   const metricsSecret = check("CXG_METRICS_SECRET", undefined, parseHeaderSecret);
 
+  const tls = readTls(read, problems);
+  if (tls !== undefined && publicWsBaseUrl?.startsWith("ws:")) {
+    problems.push("CXG_PUBLIC_WS_BASE_URL must be a wss:// URL where the gateway serves TLS");
+  }
   if (sharePort && port === 0) problems.push("CXG_SHARE_PORT needs a CXG_PORT that is not 0");
   if (read("CXG_DATABASE_URL") !== undefined) {
     for (const name of ["CXG_CAPTOKEN_HMAC_SECRET", "CXG_AGENTSERVER_INTERNAL_SECRET"]) {
@@ -168,6 +182,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     port,
     host,
     sharePort,
+    tls,
     databaseUrl,
     dataDir,
     capTokenHmacSecret: new TextEncoder().encode(capTokenHmacSecret),
@@ -185,6 +200,33 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     maxTokenTtlS,
     logLevel,
   };
+}
+
+/** The certificate that the variables name, read once so that what is wrong with it is named at start. */
+function readTls(read: Environment, problems: string[]): TlsConfig | undefined {
+  const mode = read("CXG_TLS");
+  const [certFile, keyFile] = [read("CXG_TLS_CERT"), read("CXG_TLS_KEY")];
+  if (mode !== undefined && mode !== "self-signed") {
+    problems.push("CXG_TLS must be self-signed; for a certificate of your own set CXG_TLS_CERT");
+  }
+  if (mode !== undefined && (certFile ?? keyFile) !== undefined) {
+    problems.push("CXG_TLS goes without CXG_TLS_CERT and CXG_TLS_KEY: one certificate is served");
+  }
+  if (certFile === undefined && keyFile === undefined) {
+    return mode === undefined ? undefined : "self-signed";
+  }
+  if (certFile === undefined || keyFile === undefined) {
+    const [given, missing] = certFile === undefined ? ["KEY", "CERT"] : ["CERT", "KEY"];
+    problems.push(`CXG_TLS_${missing} is required when CXG_TLS_${given} is set`);
+    return undefined;
+  }
+  try {
+    readCertificateFiles({ certFile, keyFile });
+  } catch (error) {
+    if (!(error instanceof CertificateError)) throw error;
+    problems.push(...error.problems);
+  }
+  return { certFile, keyFile };
 }
 
 /** What is wrong with a value, without the value: it may be a secret in the wrong variable. */

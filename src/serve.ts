@@ -4,7 +4,7 @@
  * @module
  */
 import { complain, print, shellWord } from "./cli/output.ts";
-import { httpUrl } from "./cli/gateway.ts";
+import { httpUrl, reachableHost } from "./cli/gateway.ts";
 import { programName } from "./cli/program_name.ts";
 import { type Config, ConfigError, DEFAULT_DATA_DIR, loadConfigFromEnv } from "./config.ts";
 import { writeGatewayFile } from "./gateway_file.ts";
@@ -18,6 +18,8 @@ import {
 import { within } from "./within.ts";
 import { DatabaseTooNewError, MigrationFailedError } from "./store/migrate.ts";
 import { OriginalDatabaseError } from "./store/schema_owner.ts";
+import { CertificateError } from "./tls/certificate.ts";
+import { hostOf } from "./tls/host_names.ts";
 
 /** How long the last log lines have to reach their reader, in milliseconds. */
 const LAST_LINES_MS = 1_000;
@@ -31,6 +33,7 @@ const SAME_SIGNAL_MS = 500;
 /** What start-up can fail with for a reason that a person can mend: one line, no stack trace. */
 const EXPECTED = [
   ListenError,
+  CertificateError,
   DataDirectoryError,
   DatabaseUnavailableError,
   DatabaseSetupError,
@@ -70,7 +73,7 @@ async function run(): Promise<number> {
     }
     throw error;
   }
-  const url = httpUrl(config.host, server.addr.port);
+  const url = localUrl(config, server);
   announce(config, server, url);
   await stopSignal();
   log.info("stopping");
@@ -79,11 +82,28 @@ async function run(): Promise<number> {
   return 0;
 }
 
-function announce(config: Config, { addr }: Server, url: string): void {
+/** The URL under which this machine reaches the gateway, with a host that its certificate is for. */
+function localUrl({ host, publicWsBaseUrl }: Config, { addr, certificate }: Server): string {
+  if (certificate === undefined) return httpUrl(host, addr.port);
+  const loopback = ["0.0.0.0", "::", "127.0.0.1", "::1", "localhost"].includes(host);
+  const candidates = [
+    reachableHost(host),
+    ...loopback ? ["localhost"] : [],
+    ...publicWsBaseUrl ? [hostOf(publicWsBaseUrl)] : [],
+  ];
+  return httpUrl(certificate.hostFor(candidates), addr.port, "https");
+}
+
+function announce(config: Config, { addr, certificate }: Server, url: string): void {
   const embedded = config.databaseUrl === undefined;
+  const ca = certificate?.ca;
   if (embedded) {
     try {
-      writeGatewayFile(config.dataDir, { url, public_ws_base_url: config.publicWsBaseUrl });
+      writeGatewayFile(config.dataDir, {
+        url,
+        public_ws_base_url: config.publicWsBaseUrl,
+        ca_file: ca?.file,
+      });
     } catch (error) {
       // A full disk, say: what is in the database can be read all the same.
       log.warn("the command line will not find this gateway: gateway.json cannot be written", {
@@ -94,10 +114,16 @@ function announce(config: Config, { addr }: Server, url: string): void {
   log.info("listening", {
     address: addr.hostname,
     port: addr.port,
+    url,
+    ca_sha256: ca?.fingerprint,
     database: embedded ? "embedded" : "postgresql",
   });
   print(`codex-exec-gateway listens on ${url}
-${embedded ? `database and secrets: ${config.dataDir}` : "database: PostgreSQL"}
+${
+    ca === undefined
+      ? ""
+      : `its CA: ${config.dataDir}/${ca.file}\nSHA-256 of that: ${ca.fingerprint}\n`
+  }${embedded ? `database and secrets: ${config.dataDir}` : "database: PostgreSQL"}
 
 Next, in another terminal:
   ${nextCommand(config)} executor add --name laptop --workspace ws_demo --default`);

@@ -25,6 +25,8 @@ import type { ExecutorLink } from "./switchboard/executor_link.ts";
 import { LiveTurns } from "./switchboard/live_turns.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
 import { Traffic } from "./switchboard/traffic.ts";
+import { ServerCertificate } from "./tls/server_certificate.ts";
+import { TlsListener } from "./tls/tls_listener.ts";
 import { sleep, within } from "./within.ts";
 
 /** How many revoked turns are held in memory; the package page says about 10,000. */
@@ -58,8 +60,10 @@ interface Limits {
 
 /** A running gateway: it owns the store, the registry, the revoked set and the listener. */
 export class Server {
+  /** What it serves TLS with; `undefined` where it serves plain HTTP. */
+  readonly certificate: ServerCertificate | undefined;
   readonly #services: Services;
-  readonly #http: Listener;
+  readonly #http: Listener | TlsListener;
   readonly #stop: AbortController;
   /** Held where gateways take turns to serve from a data directory. */
   readonly #turn: Deno.FsFile | undefined;
@@ -68,32 +72,39 @@ export class Server {
 
   private constructor(
     services: Services,
-    http: Listener,
+    http: Listener | TlsListener,
+    certificate: ServerCertificate | undefined,
     stop: AbortController,
     turn: Deno.FsFile | undefined,
     { portClosesAfterMs }: Limits,
   ) {
+    this.certificate = certificate;
     this.#services = services;
     this.#http = http;
     this.#stop = stop;
     this.#turn = turn;
     this.#portClosesAfterMs = portClosesAfterMs;
+    certificate?.watch(stop.signal);
   }
 
   /**
    * Opens the store and starts to serve.
    *
+   * @throws {CertificateError} when the TLS certificate cannot be served
    * @throws {ListenError} when the address is taken or not this machine's
    * @throws what {@linkcode Store.open} throws when the database cannot be used
    */
   static async start(config: Config, limits: Limits = {}): Promise<Server> {
     const { sharePort, databaseUrl } = config;
-    if (sharePort && databaseUrl === undefined) return await this.#takeOver(config, limits);
+    const certificate = await ServerCertificate.load(config);
+    if (sharePort && databaseUrl === undefined) {
+      return await this.#takeOver(config, limits, certificate);
+    }
     const stop = new AbortController();
     const services = await openServices(config, limits, stop.signal);
     try {
-      const http = listen(config, (req, info) => dispatch(services, req, info));
-      return new Server(services, http, stop, undefined, limits);
+      const http = listen(config, certificate, (req, info) => dispatch(services, req, info));
+      return new Server(services, http, certificate, stop, undefined, limits);
     } catch (error) {
       await closeServices(services);
       throw error;
@@ -105,19 +116,23 @@ export class Server {
    * begins to stop, and then listens before it has the database, so that what comes in between is
    * answered late and not refused.
    */
-  static async #takeOver(config: Config, limits: Limits): Promise<Server> {
+  static async #takeOver(
+    config: Config,
+    limits: Limits,
+    certificate: ServerCertificate | undefined,
+  ): Promise<Server> {
     const turn = await waitForTurnToServe(config.dataDir, () => {
       log.info("waiting for the gateway that uses the data directory to stop", {
         data_dir: config.dataDir,
       });
     });
-    let http: Listener | undefined;
+    let http: Listener | TlsListener | undefined;
     try {
       const stop = new AbortController();
       const opening = Promise.withResolvers<Services>();
       // Nobody may be there to hear that it failed.
       opening.promise.catch(() => {});
-      http = listen(config, async (req, info) => {
+      http = listen(config, certificate, async (req, info) => {
         const arrivedAt = performance.now();
         return dispatch(await opening.promise, req, info, arrivedAt);
       });
@@ -127,7 +142,7 @@ export class Server {
         stop.signal,
       );
       opening.resolve(services);
-      return new Server(services, http, stop, turn, limits);
+      return new Server(services, http, certificate, stop, turn, limits);
     } catch (error) {
       await http?.shutdown();
       turn.close();
@@ -242,10 +257,14 @@ function endTurn(liveTurns: LiveTurns, turnId: string): void {
 
 function listen(
   { host, port, sharePort }: Config,
+  certificate: ServerCertificate | undefined,
   handler: Deno.ServeHandler<Deno.NetAddr>,
-): Listener {
+): Listener | TlsListener {
+  const options = { hostname: host, port, reusePort: sharePort };
   try {
-    return new Listener({ hostname: host, port, reusePort: sharePort }, handler);
+    return certificate === undefined
+      ? new Listener(options, handler)
+      : new TlsListener(options, certificate, handler);
   } catch (error) {
     const where = `${host}:${port}`;
     if (error instanceof Deno.errors.AddrInUse) {

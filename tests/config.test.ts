@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ConfigError, loadConfigFromEnv } from "../src/config.ts";
+import { TestCertificates } from "./support/certificates.ts";
 
 const SECRETS = {
   CXG_CAPTOKEN_HMAC_SECRET: "a captoken secret of some length",
@@ -40,6 +41,7 @@ Deno.test("with nothing set but the secrets, the documented defaults hold", () =
     port: 6060,
     host: "127.0.0.1",
     sharePort: false,
+    tls: undefined,
     databaseUrl: undefined,
     dataDir: "./data",
     capTokenHmacSecret: new TextEncoder().encode("a captoken secret of some length"),
@@ -85,6 +87,7 @@ Deno.test("each variable sets its field", () => {
     port: 8080,
     host: "0.0.0.0",
     sharePort: true,
+    tls: undefined,
     databaseUrl: "postgres://user:password@db.example:5432/cxg?sslmode=require",
     dataDir: "/var/lib/cxg",
     capTokenHmacSecret: new TextEncoder().encode("a sécret that is long enough for it"),
@@ -348,4 +351,38 @@ Deno.test("without an argument it is the process's environment that is read", ()
     if (before === undefined) Deno.env.delete("CXG_LOG_LEVEL");
     else Deno.env.set("CXG_LOG_LEVEL", before);
   }
+});
+
+Deno.test("a self-signed certificate, or one of one's own: what does not go together is named", async () => {
+  await using certificates = await TestCertificates.create();
+  const { variables, files, directory } = certificates;
+  assert.equal(load().tls, undefined);
+  assert.equal(load({ CXG_TLS: "self-signed" }).tls, "self-signed");
+  assert.deepEqual(load(variables).tls, files);
+  const problems = (more: Record<string, string>) => problemsOf({ ...SECRETS, ...more });
+  assert.deepEqual(problems({ CXG_TLS: "on" }), [
+    "CXG_TLS must be self-signed; for a certificate of your own set CXG_TLS_CERT",
+  ]);
+  assert.deepEqual(problems({ ...variables, CXG_TLS: "self-signed" }), [
+    "CXG_TLS goes without CXG_TLS_CERT and CXG_TLS_KEY: one certificate is served",
+  ]);
+  assert.deepEqual(problems({ ...variables, CXG_TLS_KEY: "" }), [
+    "CXG_TLS_KEY is required when CXG_TLS_CERT is set",
+  ]);
+  assert.deepEqual(problems({ ...variables, CXG_TLS_CERT: "" }), [
+    "CXG_TLS_CERT is required when CXG_TLS_KEY is set",
+  ]);
+  assert.deepEqual(problems({ ...variables, CXG_TLS_KEY: `${directory}/none`, CXG_PORT: "x" }), [
+    "CXG_PORT must be a port number from 0 to 65535",
+    "CXG_TLS_KEY cannot be read: there is no such file",
+  ]);
+});
+
+Deno.test("with TLS, a public URL without it is named", () => {
+  const tls = { CXG_TLS: "self-signed" };
+  assert.deepEqual(blamed({ ...SECRETS, ...tls, CXG_PUBLIC_WS_BASE_URL: "ws://gateway.example" }), [
+    "CXG_PUBLIC_WS_BASE_URL",
+  ]);
+  const { publicWsBaseUrl } = load({ ...tls, CXG_PUBLIC_WS_BASE_URL: "wss://gateway.example" });
+  assert.equal(publicWsBaseUrl, "wss://gateway.example");
 });

@@ -99,13 +99,19 @@ export class Gateway {
 
 function urlFromEnv(): string {
   const host = Deno.env.get("CXG_HOST") || "127.0.0.1";
-  return httpUrl(host, Number(Deno.env.get("CXG_PORT") || 6060));
+  const hasTls = Deno.env.get("CXG_TLS") || Deno.env.get("CXG_TLS_CERT");
+  return httpUrl(host, Number(Deno.env.get("CXG_PORT") || 6060), hasTls ? "https" : "http");
 }
 
-/** The URL under which this machine reaches a listener: one on every address is reached on loopback. */
-export function httpUrl(host: string, port: number): string {
-  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+/** The host under which this machine reaches a listener: one on every address is reached on loopback. */
+export function reachableHost(host: string): string {
+  return host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+}
+
+/** The URL under which this machine reaches a listener. */
+export function httpUrl(host: string, port: number, scheme: "http" | "https" = "http"): string {
+  const reachable = reachableHost(host);
+  return `${scheme}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
 function refusal(text: string): string {

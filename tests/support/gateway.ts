@@ -9,8 +9,10 @@ import type { Config } from "../../src/config.ts";
 import { Server } from "../../src/server.ts";
 import type { Contention } from "../../src/switchboard/contention.ts";
 import type { StoreOptions } from "../../src/store/store.ts";
+import type { ServerCertificate } from "../../src/tls/server_certificate.ts";
 import { forEachDatabase, onAnyDatabase } from "./databases.ts";
 import { keepLogs, noteSecret } from "./evidence.ts";
+import { fetchFrom, Trust } from "./trust.ts";
 
 /** The secrets of the gateways that tests start. */
 export const SECRETS = {
@@ -30,19 +32,21 @@ export interface CreatedExecutor {
 /** What tests ask of a gateway, wherever it runs. */
 export abstract class GatewayClient {
   abstract readonly port: number;
+  /** The CA of its certificate, where it serves TLS. */
+  protected trust: Trust | undefined;
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.trust === undefined ? "http" : "https"}://127.0.0.1:${this.port}`;
   }
 
   get wsUrl(): string {
-    return `ws://127.0.0.1:${this.port}`;
+    return this.url.replace("http", "ws");
   }
 
   /** Calls an endpoint with the secret that it takes; the answer's body is the caller's to read. */
   call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
     const secret = path.startsWith("/api/exec-gateway/") ? SECRETS.shared : SECRETS.internal;
-    return fetch(this.url + path, {
+    return fetchFrom(this.url + path, {
       method,
       headers: { "x-internal-secret": secret, ...headers },
       body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
@@ -101,18 +105,31 @@ export abstract class GatewayClient {
 /** A gateway in this process. */
 export class TestGateway extends GatewayClient implements AsyncDisposable {
   readonly #server: Server;
+  readonly #ends: DisposableStack;
 
-  constructor(server: Server) {
+  /**
+   * @param ca of its certificate, PEM, where it serves TLS
+   * @param ends what goes with it
+   */
+  constructor(server: Server, ca: string | undefined, ends: DisposableStack) {
     super();
     this.#server = server;
+    this.#ends = ends;
+    if (ca !== undefined) this.trust = ends.use(new Trust(server.addr.port, ca));
+  }
+
+  /** What it serves TLS with. */
+  get certificate(): ServerCertificate {
+    return this.#server.certificate!;
   }
 
   get port(): number {
     return this.#server.addr.port;
   }
 
-  stop(): Promise<void> {
-    return this.#server.shutdown();
+  async stop(): Promise<void> {
+    await this.#server.shutdown();
+    this.#ends.dispose();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -126,6 +143,8 @@ export type GatewayOptions = Partial<Config> & {
   maxRevokedInMemory?: number;
   contention?: Contention;
   portClosesAfterMs?: readonly number[];
+  /** The CA of the certificate that `tls` names, PEM. That of `self-signed` is known. */
+  ca?: string;
 };
 
 /**
@@ -135,32 +154,44 @@ export type GatewayOptions = Partial<Config> & {
  */
 export async function startGateway(
   store: StoreOptions,
-  { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs, ...config }:
+  { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs, ca, ...config }:
     GatewayOptions = {},
 ): Promise<TestGateway> {
   keepLogs();
   for (const secret of Object.values(SECRETS)) noteSecret("configured", secret);
-  return new TestGateway(
-    await Server.start({
-      port: 0,
-      host: "127.0.0.1",
-      sharePort: false,
-      capTokenHmacSecret: new TextEncoder().encode(SECRETS.capToken),
-      agentserverInternalSecret: SECRETS.internal,
-      internalSharedSecret: SECRETS.shared,
-      logLevel: "info",
-      maxStreams: 128,
-      maxBufferedBytes: 16 * 1024 * 1024,
-      maxFrameBytes: 64 * 1024 * 1024 - 2,
-      workspaceTokens: false,
-      maxTokenTtlS: 7 * 86_400,
-      maxConnectionsPerAddress: 16_384,
-      trustedProxies: [],
-      pingIntervalS: 15,
-      ...store,
-      ...config,
-    }, { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs }),
-  );
+  const ends = new DisposableStack();
+  // On PostgreSQL a gateway has no data directory, but where it makes its own certificate.
+  const dataDir = config.dataDir ??
+    (store.dataDir || (config.tls && temporaryDirectory(ends)) || "");
+  const server = await Server.start({
+    port: 0,
+    host: "127.0.0.1",
+    sharePort: false,
+    capTokenHmacSecret: new TextEncoder().encode(SECRETS.capToken),
+    agentserverInternalSecret: SECRETS.internal,
+    internalSharedSecret: SECRETS.shared,
+    logLevel: "info",
+    maxStreams: 128,
+    maxBufferedBytes: 16 * 1024 * 1024,
+    maxFrameBytes: 64 * 1024 * 1024 - 2,
+    workspaceTokens: false,
+    maxTokenTtlS: 7 * 86_400,
+    maxConnectionsPerAddress: 16_384,
+    trustedProxies: [],
+    pingIntervalS: 15,
+    ...store,
+    dataDir,
+    ...config,
+  }, { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs });
+  const own = server.certificate?.ca;
+  const trusted = own === undefined ? ca : await Deno.readTextFile(`${dataDir}/${own.file}`);
+  return new TestGateway(server, trusted, ends);
+}
+
+function temporaryDirectory(ends: DisposableStack): string {
+  const path = Deno.makeTempDirSync({ prefix: "cxg-test-" });
+  ends.defer(() => Deno.removeSync(path, { recursive: true }));
+  return path;
 }
 
 /** What a gateway is put to. */

@@ -7,6 +7,7 @@ import config from "../../deno.json" with { type: "json" };
 import type { StoreOptions } from "../../src/store/store.ts";
 import { noteLog, noteSecret, noteSecretsOf } from "./evidence.ts";
 import { GatewayClient, SECRETS } from "./gateway.ts";
+import { Trust } from "./trust.ts";
 import { settled, until } from "./websocket.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -19,17 +20,21 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #decoder = new TextDecoder();
   readonly #listening = Promise.withResolvers<void>();
+  readonly #ca: string | undefined;
   #port = 0;
   /** Settled while its log is read. */
   #reading: PromiseWithResolvers<void> | undefined;
   /** Everything it has logged so far. */
   log = "";
+  /** What it has written on standard output so far. */
+  stdout = "";
   /** Resolves with its exit code when it has ended. */
   readonly exited: Promise<number>;
 
-  private constructor(child: Deno.ChildProcess) {
+  private constructor(child: Deno.ChildProcess, ca: string | undefined) {
     super();
     this.#child = child;
+    this.#ca = ca;
     // Nobody may wait for it.
     this.#listening.promise.catch(() => {});
     const read = Promise.all([this.#readStdout(), this.#readLog()]);
@@ -45,8 +50,9 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
   static async start(
     store: StoreOptions,
     variables: Readonly<Record<string, string>> = {},
+    ca?: string,
   ): Promise<GatewayProcess> {
-    const gateway = GatewayProcess.launch(store, variables);
+    const gateway = GatewayProcess.launch(store, variables, ca);
     if (!await settled(gateway.listening, START_TIMEOUT_MS)) gateway.kill("SIGKILL");
     await gateway.listening;
     return gateway;
@@ -57,15 +63,17 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
    *
    * @param store the database, which outlives it
    * @param variables its CXG_* variables; the port is a free one unless they say otherwise
+   * @param ca of the certificate in `CXG_TLS_CERT`, PEM; that of `CXG_TLS=self-signed` is found
    */
   static launch(
     store: StoreOptions,
     variables: Readonly<Record<string, string>> = {},
+    ca?: string,
   ): GatewayProcess {
     for (const secret of Object.values(SECRETS)) noteSecret("configured", secret);
     noteSecretsOf(variables);
     const child = new Deno.Command(Deno.execPath(), {
-      args: startArguments(store.dataDir || "./data"),
+      args: startArguments(variables.CXG_DATA_DIR || store.dataDir || "./data", variables),
       cwd: ROOT,
       env: {
         ...withoutGatewayVariables(Deno.env.toObject()),
@@ -84,7 +92,7 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    return new GatewayProcess(child);
+    return new GatewayProcess(child, ca);
   }
 
   /** Resolves when it listens, and rejects when it ends without. */
@@ -158,6 +166,7 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
       // It has ended by itself.
     }
     await this.exited;
+    this.trust?.[Symbol.dispose]();
   }
 
   async #statusBytes(name: string): Promise<number> {
@@ -166,14 +175,19 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
   }
 
   async #readStdout(): Promise<void> {
-    let text = "";
     for await (const part of this.#child.stdout) {
-      text += new TextDecoder().decode(part);
-      const found = /listens on http:\/\/\S+:(\d+)\n/.exec(text);
+      this.stdout += new TextDecoder().decode(part);
+      const found = /listens on (https?):\/\/\S+:(\d+)\n(?:.*\n)*?\n/.exec(this.stdout);
       if (found === null || this.#port !== 0) continue;
-      this.#port = Number(found[1]);
+      this.#port = Number(found[2]);
+      if (found[1] === "https") this.trust = new Trust(this.#port, await this.#caOfIts());
       this.#listening.resolve();
     }
+  }
+
+  async #caOfIts(): Promise<string> {
+    if (this.#ca !== undefined) return this.#ca;
+    return await Deno.readTextFile(/^its CA: (.*)$/m.exec(this.stdout)![1]!);
   }
 
   async #readLog(): Promise<void> {
@@ -185,9 +199,22 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
 }
 
 /** The command of `deno task start` without the shell around it. */
-function startArguments(dataDir: string): string[] {
+function startArguments(
+  dataDir: string,
+  { CXG_TLS_CERT, CXG_TLS_KEY }: Readonly<Record<string, string>>,
+): string[] {
+  const paths: Readonly<Record<string, string | undefined>> = {
+    CXG_DATA_DIR: dataDir,
+    CXG_TLS_CERT,
+    CXG_TLS_KEY,
+  };
   return config.tasks.start
-    .replaceAll(/\$\(deno eval '[^']*'\)/g, dataDir)
+    // The paths of the variables that it asks for.
+    .replaceAll(
+      /\$\(deno eval '([^']*)'\)/g,
+      (_, script: string) =>
+        [...script.matchAll(/CXG_[A-Z_]+/g)].flatMap(([name]) => paths[name] ?? []).join(),
+    )
     .replaceAll('"', "")
     .split(" ")
     .slice(1);

@@ -1,14 +1,16 @@
 import { Buffer } from "node:buffer";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
+import { Duplex } from "node:stream";
+import { trustedFor } from "./trust.ts";
 
 /** A websocket peer that speaks raw frames (RFC 6455 section 5.2), for what clients do not do. */
 export class RawSocket implements Disposable {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   #received: Buffer[] = [];
   #length = 0;
   #wake = Promise.withResolvers<void>();
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Duplex) {
     this.#socket = socket;
     socket.on("data", (data: Buffer) => {
       this.#received.push(data);
@@ -21,7 +23,10 @@ export class RawSocket implements Disposable {
 
   /** Opens a websocket with a bearer token; fails when it is refused. */
   static async open(port: number, path: string, token: string): Promise<RawSocket> {
-    const peer = new RawSocket(connect(port, "127.0.0.1"));
+    const { ca } = trustedFor(`https://127.0.0.1:${port}`);
+    const peer = new RawSocket(
+      ca === undefined ? connect(port, "127.0.0.1") : await connectByTls(port, ca),
+    );
     peer.#socket.write(
       `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
         `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n` +
@@ -117,4 +122,11 @@ export class RawSocket implements Disposable {
     this.#wake.resolve();
     this.#wake = Promise.withResolvers();
   }
+}
+
+/** A TLS connection that can be held: a socket of `node:tls` reads on while it is paused (Deno 2.9.6). */
+async function connectByTls(port: number, ca: string): Promise<Duplex> {
+  const conn = await Deno.connectTls({ hostname: "127.0.0.1", port, caCerts: [ca] });
+  const { readable, writable } = conn;
+  return Duplex.fromWeb({ readable, writable } as unknown as Parameters<typeof Duplex.fromWeb>[0]);
 }

@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import { untilConnected } from "./exclusive.ts";
 import type { CreatedExecutor, GatewayClient } from "./gateway.ts";
+import { fetchFrom } from "./trust.ts";
 import { connect, type Message, type Peer } from "./websocket.ts";
 
 /** The bodies of a relay frame, by their field numbers (protocol.md section 5). */
@@ -100,7 +101,7 @@ export async function register(
   { exe_id, registration_token }: CreatedExecutor,
   body?: unknown,
 ): Promise<{ url: string; executor_registration_id?: string; security_profile?: string }> {
-  const response = await fetch(`${gateway.url}/cloud/environment/${exe_id}/register`, {
+  const response = await fetchFrom(`${gateway.url}/cloud/environment/${exe_id}/register`, {
     method: "POST",
     headers: { authorization: `Bearer ${registration_token}` },
     body: body === undefined ? undefined : JSON.stringify(body),
@@ -118,7 +119,7 @@ export async function askToConnect(
   exeId: string,
   claims: { turn_id?: string } = {},
 ): Promise<Response> {
-  return await fetch(`${gateway.url}/cloud/environment/${exeId}/connect`, {
+  return await fetchFrom(`${gateway.url}/cloud/environment/${exeId}/connect`, {
     method: "POST",
     headers: { authorization: `Bearer ${await gateway.capToken(exeId, claims)}` },
     body: JSON.stringify({ harness_public_key: HARNESS_KEY }),
@@ -153,7 +154,7 @@ export async function validate(
   { executor_registration_id, harness_key_authorization }: Bundle,
   change: Record<string, unknown> = {},
 ): Promise<boolean> {
-  const response = await fetch(`${gateway.url}/cloud/environment/${exe_id}/validate`, {
+  const response = await fetchFrom(`${gateway.url}/cloud/environment/${exe_id}/validate`, {
     method: "POST",
     headers: { authorization: `Bearer ${registration_token}` },
     body: JSON.stringify({

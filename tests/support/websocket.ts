@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { request } from "node:http";
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { trustedFor } from "./trust.ts";
 
 /** How a websocket ended. */
 export interface Closed {
@@ -80,7 +82,7 @@ export class Peer implements AsyncDisposable {
 
 /** Opens a websocket; fails when it is refused. */
 export function connect(url: string, headers: Record<string, string> = {}): Promise<Peer> {
-  const socket = new WebSocket(url, { headers });
+  const socket = new WebSocket(url, { headers, client: trustedFor(url).client });
   socket.binaryType = "arraybuffer";
   return new Promise((resolve, reject) => {
     socket.onopen = () => resolve(new Peer(socket));
@@ -108,9 +110,11 @@ export function handshake(
   headers: Record<string, string> = {},
 ): Promise<HandshakeAnswer> {
   return new Promise((resolve, reject) => {
+    const request = url.startsWith("wss:") ? httpsRequest : httpRequest;
     const asked = request(url.replace(/^ws/, "http"), {
       headers: { ...HANDSHAKE_HEADERS, ...headers },
       agent: false,
+      ca: trustedFor(url).ca,
     });
     asked.on("upgrade", ({ statusCode, headers }, socket) => {
       socket.destroy();

@@ -1,0 +1,112 @@
+import { Duplex } from "node:stream";
+
+/**
+ * Sizes of a read, in bytes: the first holds a whole TLS record, so that an idle connection keeps little;
+ * after a read that filled its buffer the next is larger.
+ */
+const READ_BYTES = [16 * 1024 + 256, 64 * 1024, 256 * 1024] as const;
+
+/** The next size after a read of `bytes` into a buffer of `READ_BYTES[level]`. */
+export function nextReadLevel(level: number, bytes: number): number {
+  return bytes < READ_BYTES[level]! ? 0 : Math.min(level + 1, READ_BYTES.length - 1);
+}
+
+/** A buffer for one read. */
+export function readBuffer(level: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(READ_BYTES[level]!);
+}
+
+/** Writes all of `bytes`. */
+export async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    written += await conn.write(bytes.subarray(written));
+  }
+}
+
+/** Ends one direction, where the peer is still there to be told. */
+export async function endWriting(conn: Deno.Conn): Promise<void> {
+  try {
+    await conn.closeWrite();
+  } catch {
+    // It has gone.
+  }
+}
+
+/** Closes a connection, once or twice. */
+export function closeQuietly(conn: Deno.Conn): void {
+  try {
+    conn.close();
+  } catch {
+    // It was closed.
+  }
+}
+
+/**
+ * A TCP connection as a stream of `node:stream`, which is what `node:tls` takes besides sockets of
+ * `node:net`. Those are not used: in Deno 2.9.6 their listener ends silently when no file descriptor is
+ * left. What the TLS layer does not pass on of back-pressure, it passes on itself, both ways.
+ */
+export class TcpStream extends Duplex {
+  readonly #conn: Deno.TcpConn;
+  #held: Promise<void> = Promise.resolve();
+  #writing: Promise<void> = Promise.resolve();
+  #level = 0;
+
+  constructor(conn: Deno.TcpConn) {
+    super({ allowHalfOpen: true });
+    this.#conn = conn;
+  }
+
+  /** Reads nothing more until `passedOn` is settled. */
+  hold(passedOn: Promise<void>): void {
+    this.#held = passedOn;
+  }
+
+  /** Resolves when all that was written is the kernel's, or the connection has ended. */
+  async flushed(): Promise<void> {
+    while (this.writableLength > 0 && !this.destroyed) await this.#writing;
+  }
+
+  override async _read(): Promise<void> {
+    try {
+      await this.#held;
+      if (this.destroyed) return;
+      const buffer = readBuffer(this.#level);
+      const bytes = await this.#conn.read(buffer);
+      this.#level = nextReadLevel(this.#level, bytes ?? 0);
+      this.push(bytes === null ? null : buffer.subarray(0, bytes));
+    } catch (error) {
+      this.destroy(error as Error);
+    }
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
+    this.#write([chunk], done);
+  }
+
+  override _writev(chunks: { chunk: Uint8Array }[], done: (error?: Error) => void): void {
+    this.#write(chunks.map(({ chunk }) => chunk), done);
+  }
+
+  override async _final(done: () => void): Promise<void> {
+    await endWriting(this.#conn);
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    closeQuietly(this.#conn);
+    done(error);
+  }
+
+  #write(chunks: readonly Uint8Array[], done: (error?: Error) => void): void {
+    const write = async () => {
+      try {
+        for (const chunk of chunks) await writeAll(this.#conn, chunk);
+      } catch (error) {
+        return done(error as Error);
+      }
+      done();
+    };
+    this.#writing = write();
+  }
+}

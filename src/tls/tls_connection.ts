@@ -1,0 +1,147 @@
+import { type SecureContext, TLSSocket } from "node:tls";
+import type { InnerConnection, InnerListener } from "./inner_listener.ts";
+import { endWriting, nextReadLevel, readBuffer, TcpStream, writeAll } from "./tcp_stream.ts";
+
+/** How long a client may take for its handshake and to begin its first request, in milliseconds. */
+const BEGIN_TIMEOUT_MS = 10_000;
+
+/** How long a client may keep its half of a connection open that the gateway has ended, in milliseconds. */
+const LINGER_MS = 5_000;
+
+/** How long a client that has spoken waits for the inner listener while it is away, in milliseconds. */
+const INNER_TIMEOUT_MS = 10_000;
+
+/** How long until the inner listener is tried again, in milliseconds. */
+const INNER_RETRY_MS = 50;
+
+/** What a TLS connection is told of. */
+export interface TlsConnectionOptions {
+  readonly context: SecureContext;
+  readonly inner: InnerListener;
+  /** Called once, with what ended it if it is an error. */
+  readonly onEnd: (error?: Error) => void;
+}
+
+/**
+ * A client's TLS connection, and the one to the inner listener that stands for it, opened when the client
+ * first says something. What one side does not take is not read from the other, and an end is passed on
+ * as it came: half of a connection, or all of it.
+ */
+export class TlsConnection {
+  readonly #stream: TcpStream;
+  readonly #tls: TLSSocket;
+  readonly #client: Deno.NetAddr;
+  readonly #options: TlsConnectionOptions;
+  /** What the client has sent, on its way; in order. */
+  #upward: Promise<void> | undefined;
+  #inner: InnerConnection | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isOver = false;
+
+  /** @param conn just accepted; it is closed when the connection ends */
+  constructor(conn: Deno.TcpConn, options: TlsConnectionOptions) {
+    this.#options = options;
+    this.#client = conn.remoteAddr;
+    this.#stream = new TcpStream(conn);
+    this.#endAfter(BEGIN_TIMEOUT_MS);
+    const { context } = options;
+    // The types know sockets only; any stream will do (nodejs.org/api/tls.html, "new tls.TLSSocket").
+    const socket = this.#stream as unknown as ConstructorParameters<typeof TLSSocket>[0];
+    this.#tls = new TLSSocket(socket, { isServer: true, secureContext: context });
+    this.#tls.on("data", (bytes: Uint8Array) => {
+      this.#passUp(() => writeAll(this.#inner!.conn, bytes));
+    });
+    this.#tls.on("end", () => this.#clientEnded());
+    this.#tls.on("error", (error) => this.end(error));
+    this.#tls.on("close", () => this.end());
+    this.#stream.on("error", (error) => this.end(error));
+    this.#stream.on("close", () => this.end());
+  }
+
+  /** Whether the client has said nothing yet. */
+  get isUnused(): boolean {
+    return this.#upward === undefined;
+  }
+
+  /** Ends it at once, whatever is under way. */
+  end(error?: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#inner?.close();
+    this.#tls.destroy();
+    this.#stream.destroy();
+    this.#options.onEnd(error);
+  }
+
+  /** Does something with the inner connection after all that came before it. */
+  #passUp(work: () => Promise<void>): void {
+    this.#upward = this.#upwardSoFar().then(async () => {
+      if (this.#isOver) return;
+      try {
+        await work();
+      } catch (error) {
+        this.end(error as Error);
+      }
+    });
+    this.#stream.hold(this.#upward);
+  }
+
+  #upwardSoFar(): Promise<void> {
+    if (this.#upward !== undefined) return this.#upward;
+    clearTimeout(this.#timer);
+    return this.#enter();
+  }
+
+  /** Opens the inner connection, and begins to pass on what comes from there. */
+  async #enter(): Promise<void> {
+    const deadline = performance.now() + INNER_TIMEOUT_MS;
+    while (!this.#isOver && this.#inner === undefined) {
+      try {
+        this.#inner = await this.#options.inner.connect(this.#client);
+      } catch (error) {
+        // No file descriptor is left, or the listener is just being opened again: the kernel's queue
+        // would let a client wait as well.
+        if (performance.now() > deadline) return this.end(error as Error);
+        await new Promise((resolve) => setTimeout(resolve, INNER_RETRY_MS));
+      }
+    }
+    if (this.#isOver) return this.#inner?.close();
+    this.#inner!.conn.setNoDelay(true);
+    this.#passDown(this.#inner!.conn).catch((error) => this.end(error));
+  }
+
+  async #passDown(conn: Deno.TcpConn): Promise<void> {
+    let level = 0;
+    let buffer = readBuffer(level);
+    for (;;) {
+      const bytes = await conn.read(buffer);
+      if (bytes === null || this.#isOver) break;
+      await this.#write(buffer.subarray(0, bytes));
+      const next = nextReadLevel(level, bytes);
+      if (next !== level) buffer = readBuffer(level = next);
+    }
+    if (this.#isOver) return;
+    this.#tls.end();
+    // The HTTP server closes whole connections: it reads nothing more from this client.
+    this.#endAfter(LINGER_MS);
+  }
+
+  /** Encrypts and sends; resolves when all of it is the kernel's. */
+  async #write(bytes: Uint8Array): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#tls.write(bytes, (error) => error ? reject(error) : resolve());
+    });
+    // Over a stream that is no socket the TLS layer says so as soon as it has encrypted.
+    await this.#stream.flushed();
+  }
+
+  #clientEnded(): void {
+    if (this.#upward === undefined) return this.end();
+    this.#passUp(() => endWriting(this.#inner!.conn));
+  }
+
+  #endAfter(ms: number): void {
+    this.#timer = setTimeout(() => this.end(), ms);
+  }
+}
