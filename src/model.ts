@@ -47,6 +47,8 @@ export type ExecutorKind = "exclusive" | "relay" | "noise";
 export interface Registration {
   registration_id: string;
   kind: ExecutorKind;
+  /** Of a direct executor, which signs its calls; nothing of it is stored. */
+  direct?: true;
   /** Of a Noise executor: which suite it speaks. */
   security_profile?: string;
   /** Of a Noise executor: its public key, opaque to the gateway and handed back as it came. */

@@ -21,7 +21,7 @@ import { Store, type StoreOptions } from "./store/store.ts";
 import { ConnRegistry } from "./switchboard/conn_registry.ts";
 import { Contention } from "./switchboard/contention.ts";
 import { REMOVED, TURN_REVOKED } from "./switchboard/endings.ts";
-import type { ExecutorLink } from "./switchboard/executor_link.ts";
+import { dialsAgain, type ExecutorLink } from "./switchboard/executor_link.ts";
 import { LiveTurns } from "./switchboard/live_turns.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
 import { Traffic } from "./switchboard/traffic.ts";
@@ -185,7 +185,7 @@ async function openServices(
   try {
     store = await Store.open(config);
     // codex from 0.142 on dials the same URL again until it is let in (protocol.md section 3).
-    const registry = new ConnRegistry<ExecutorLink>(({ kind }) => kind === "noise");
+    const registry = new ConnRegistry<ExecutorLink>(dialsAgain);
     const revocations = await Revocations.load(
       store,
       maxRevokedInMemory,

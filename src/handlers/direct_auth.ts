@@ -11,7 +11,7 @@ import type { Config } from "../config.ts";
 import { log } from "../logging.ts";
 import type { Registration } from "../model.ts";
 import type { Services } from "../services.ts";
-import { HttpError, type RequestContext, unavailable } from "./http.ts";
+import { HttpError, type RejectionReason, type RequestContext, unavailable } from "./http.ts";
 import { refuseAfter } from "./registration_auth.ts";
 
 /** The service that codex signs for unless it is told otherwise. */
@@ -51,7 +51,7 @@ export async function requireSignedCall(
   body: Uint8Array,
 ): Promise<KeyPair> {
   const headers = ["content-type", "host", "x-amz-date"];
-  const call = { headers, body, clocksApart: refused };
+  const call = { headers, body, clocksApart: (message: string) => refused(message, "expired") };
   return (await requireSignature(services, context, exeId, call)).pair;
 }
 
@@ -80,6 +80,7 @@ export async function requireSignedUpgrade(
     registration: {
       registration_id: await directKeys.registrationIdOf(pair),
       kind: "exclusive",
+      direct: true,
     },
     useUp() {
       // Whatever its date, it is refused for that by then.
@@ -143,7 +144,10 @@ async function requireSignature(
 function requireClaim(req: Request, url: URL, headers: readonly string[]): SignatureClaim {
   const authorization = req.headers.get("authorization");
   if (authorization === null) {
-    throw refused("missing signature; start codex exec-server with --aws-sigv4");
+    throw refused(
+      "missing signature; start codex exec-server with --aws-sigv4",
+      "missing_signature",
+    );
   }
   const claim = parseClaim(authorization);
   if (claim === undefined) {
@@ -195,6 +199,6 @@ function refuseClocksApart(aheadMs: number, exeId: string, { clocksApart }: Call
   );
 }
 
-function refused(message: string): HttpError {
-  return new HttpError(401, message, { "www-authenticate": "AWS4-HMAC-SHA256" });
+function refused(message: string, rejection: RejectionReason = "invalid_signature"): HttpError {
+  return new HttpError(401, message, { "www-authenticate": "AWS4-HMAC-SHA256" }, rejection);
 }

@@ -4,6 +4,16 @@ import type { Ending } from "./endings.ts";
 import type { EndBridge } from "./live_turns.ts";
 import type { PeerSocket } from "./peer_socket.ts";
 
+/**
+ * Whether an executor that was here dials the same URL again of itself, for as long as it takes, and need
+ * not register before: its process outlives an outage of its link.
+ */
+export function dialsAgain(
+  { kind, registration }: Pick<ExecutorLink, "kind" | "registration">,
+): boolean {
+  return kind === "noise" || registration?.direct === true;
+}
+
 /** An executor's live connection, as the registry holds it. */
 export interface ExecutorLink {
   readonly exeId: string;

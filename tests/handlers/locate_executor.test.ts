@@ -6,10 +6,10 @@
 import assert from "node:assert/strict";
 import { HttpError } from "../../src/handlers/http.ts";
 import { locateExecutor, type Waiting } from "../../src/handlers/locate_executor.ts";
-import type { ExecutorKind, LastKnown } from "../../src/model.ts";
+import type { ExecutorKind, LastKnown, Registration } from "../../src/model.ts";
 import { DatabaseUnavailableError } from "../../src/store/database.ts";
 import { ConnRegistry } from "../../src/switchboard/conn_registry.ts";
-import type { ExecutorLink } from "../../src/switchboard/executor_link.ts";
+import { dialsAgain, type ExecutorLink } from "../../src/switchboard/executor_link.ts";
 import { Clock } from "../support/clock.ts";
 
 const EXE = "exe_1";
@@ -20,7 +20,7 @@ class EmptyRegistry extends ConnRegistry<ExecutorLink> {
   readonly waitedMs: number[] = [];
 
   constructor() {
-    super(({ kind }) => kind === "noise");
+    super(dialsAgain);
   }
 
   override waitFor(_exeId: string, timeoutMs: number): Promise<undefined> {
@@ -29,8 +29,8 @@ class EmptyRegistry extends ConnRegistry<ExecutorLink> {
   }
 
   /** An executor was here and has gone. */
-  leave(kind: ExecutorKind): void {
-    const link = { exeId: EXE, kind } as ExecutorLink;
+  leave(kind: ExecutorKind, registration?: Registration): void {
+    const link = { exeId: EXE, kind, registration } as ExecutorLink;
     this.register(EXE, link);
     this.unregister(EXE, link);
   }
@@ -81,10 +81,14 @@ async function locate(setting: Setting): Promise<{ error: Error; waitedMs: numbe
 }
 
 /** How long it is waited, when an executor of this kind left so long ago; `undefined` for not at all. */
-async function waitedAfter(kind: ExecutorKind, leftMsAgo: number): Promise<number | undefined> {
+async function waitedAfter(
+  kind: ExecutorKind,
+  leftMsAgo: number,
+  registration?: Registration,
+): Promise<number | undefined> {
   using clock = new Clock();
   const registry = new EmptyRegistry();
-  registry.leave(kind);
+  registry.leave(kind, registration);
   clock.advance(leftMsAgo);
   return (await locate({ clock, registry, known: { display_name: "", kind } })).waitedMs;
 }
@@ -94,12 +98,17 @@ Deno.test("one that dials again of itself is waited for during five minutes", as
   assert.equal(await waitedAfter("noise", 40_000), HOLD_MS);
   assert.equal(await waitedAfter("noise", 300_000), HOLD_MS);
   assert.equal(await waitedAfter("noise", 300_001), undefined);
+  const direct = { registration_id: "reg_1", kind: "exclusive", direct: true } as const;
+  assert.equal(await waitedAfter("exclusive", 300_000, direct), HOLD_MS);
+  assert.equal(await waitedAfter("exclusive", 300_001, direct), undefined);
 });
 
 Deno.test("any other is waited for during thirty seconds", async () => {
   for (const kind of ["relay", "exclusive"] as const) {
     assert.equal(await waitedAfter(kind, 30_000), HOLD_MS, kind);
     assert.equal(await waitedAfter(kind, 30_001), undefined, kind);
+    const registration = { registration_id: "reg_1", kind };
+    assert.equal(await waitedAfter(kind, 30_001, registration), undefined, kind);
   }
 });
 

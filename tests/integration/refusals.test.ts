@@ -506,6 +506,7 @@ function directCases(): Case[] {
     name: `direct/register: ${name}`,
     status: 401,
     says,
+    rejection: name === "no signature" ? "missing_signature" : "invalid_signature",
     ask: (rig) => post(rig, "direct/register", rig.relay.exe_id, undefined, "{}", "POST", headers),
   }));
 }
