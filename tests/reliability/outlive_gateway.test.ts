@@ -8,10 +8,12 @@ import assert from "node:assert/strict";
 import { runTurn, startExecutor } from "../e2e/support/codex.ts";
 import { forEachDatabase } from "../support/databases.ts";
 import { untilConnected } from "../support/exclusive.ts";
+import type { StoreOptions } from "../../src/store/store.ts";
 import { exists } from "../support/files.ts";
 import { freePort } from "../support/free_port.ts";
 import type { GatewayClient } from "../support/gateway.ts";
 import { GatewayProcess } from "../support/gateway_process.ts";
+import { type Hosts, makeHosts, whyNoHosts } from "../support/hosts/hosts.ts";
 import { until } from "../support/websocket.ts";
 import { report } from "./support/figures.ts";
 import { full } from "./support/scale.ts";
@@ -24,15 +26,28 @@ const RESTARTS = full ? 20 : 2;
 const SECONDS = 10;
 const WHOLE_OUTPUT = Array.from({ length: SECONDS }, (_, i) => `line ${i + 1}\n`).join("");
 
-forEachDatabase("ten-second commands outlive their gateway, whole", async (store) => {
-  await using gateways = await Succession.start(store);
+/** The harness dials the gateway by its name, from a machine of its own. */
+const VARIABLES = { CXG_HOST: "0.0.0.0" };
+
+/** Registers a test that has machines besides a database. */
+function outliveTest(name: string, test: (store: StoreOptions, hosts: Hosts) => Promise<void>) {
+  forEachDatabase(name, async (store) => {
+    await using hosts = await makeHosts();
+    await test(store, hosts);
+  }, { ignore: whyNoHosts !== undefined });
+}
+
+outliveTest("ten-second commands outlive their gateway, whole", async (store, hosts) => {
+  await using gateways = await Succession.start(store, VARIABLES);
   const embedded = store.databaseUrl === undefined;
   const database = embedded ? "embedded" : "PostgreSQL";
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     let whole = 0;
     const failures: string[] = [];
     for (let turn = 0; turn < TURNS_EACH; turn++) {
-      const [failure] = await outlive(gateways.current, [VERSION], () => gateways.replace(signal));
+      const [failure] = await outlive(gateways.current, hosts, [VERSION], () => {
+        return gateways.replace(signal);
+      });
       if (failure === undefined) whole++;
       else failures.push(failure);
     }
@@ -48,37 +63,40 @@ forEachDatabase("ten-second commands outlive their gateway, whole", async (store
   }
 });
 
-forEachDatabase("ten-second commands outlive a restart of their gateway, whole", async (store) => {
-  const variables = { CXG_PORT: String(freePort()) };
-  let gateway = await GatewayProcess.start(store, variables);
-  const whole = new Map(RESTARTED_VERSIONS.map((version) => [version, 0]));
-  const failures: string[] = [];
-  try {
-    for (let restart = 0; restart < RESTARTS; restart++) {
-      const outcomes = await outlive(gateway, RESTARTED_VERSIONS, async () => {
-        gateway.kill("SIGTERM");
-        assert.equal(await gateway.exited, 0);
-        gateway = await GatewayProcess.start(store, variables);
-      });
-      for (const [i, version] of RESTARTED_VERSIONS.entries()) {
-        const failure = outcomes[i];
-        if (failure === undefined) whole.set(version, whole.get(version)! + 1);
-        else failures.push(`${version}, restart ${restart + 1}: ${failure}`);
+outliveTest(
+  "ten-second commands outlive a restart of their gateway, whole",
+  async (store, hosts) => {
+    const variables = { ...VARIABLES, CXG_PORT: String(freePort()) };
+    let gateway = await GatewayProcess.start(store, variables);
+    const whole = new Map(RESTARTED_VERSIONS.map((version) => [version, 0]));
+    const failures: string[] = [];
+    try {
+      for (let restart = 0; restart < RESTARTS; restart++) {
+        const outcomes = await outlive(gateway, hosts, RESTARTED_VERSIONS, async () => {
+          gateway.kill("SIGTERM");
+          assert.equal(await gateway.exited, 0);
+          gateway = await GatewayProcess.start(store, variables);
+        });
+        for (const [i, version] of RESTARTED_VERSIONS.entries()) {
+          const failure = outcomes[i];
+          if (failure === undefined) whole.set(version, whole.get(version)! + 1);
+          else failures.push(`${version}, restart ${restart + 1}: ${failure}`);
+        }
       }
+    } finally {
+      await gateway[Symbol.asyncDispose]();
     }
-  } finally {
-    await gateway[Symbol.asyncDispose]();
-  }
-  const database = store.databaseUrl === undefined ? "embedded" : "PostgreSQL";
-  for (const [version, turns] of whole) {
-    await report(
-      `a 10 s command over Noise (${version}) whose gateway restarts, ${database}: turns that ended ` +
-        "with their whole output",
-      `${turns} of ${RESTARTS}`,
-    );
-  }
-  assert.deepEqual(failures, []);
-});
+    const database = store.databaseUrl === undefined ? "embedded" : "PostgreSQL";
+    for (const [version, turns] of whole) {
+      await report(
+        `a 10 s command over Noise (${version}) whose gateway restarts, ${database}: turns that ended ` +
+          "with their whole output",
+        `${turns} of ${RESTARTS}`,
+      );
+    }
+    assert.deepEqual(failures, []);
+  },
+);
 
 /**
  * Runs a turn of each release at the same time, and replaces their gateway meanwhile.
@@ -88,12 +106,13 @@ forEachDatabase("ten-second commands outlive a restart of their gateway, whole",
  */
 async function outlive(
   gateway: GatewayClient,
+  hosts: Hosts,
   versions: string[],
   replace: () => Promise<unknown>,
 ): Promise<(string | undefined)[]> {
   await using cleanUp = new AsyncDisposableStack();
   // Taken here: the process that has it is gone when the turns end.
-  const { url } = gateway;
+  const { url, port } = gateway;
   const turns = await Promise.all(versions.map(async (version) => {
     const { exe_id, registration_token } = await gateway.createExecutor();
     const dir = await Deno.makeTempDir({ prefix: "cxg-executor-" });
@@ -112,7 +131,8 @@ async function outlive(
     const started = `${dir}/started`;
     const ended = runTurn({
       version,
-      gatewayUrl: url,
+      hosts,
+      gatewayUrl: hosts.gateway.url(port),
       exeId: exe_id,
       capToken: await gateway.capToken(exe_id),
       commands: [

@@ -71,8 +71,8 @@ export function onPostgres(name: string, test: DatabaseTest): void {
 }
 
 /** Registers `test` once, on PostgreSQL where there is a server: for what no database has a part in. */
-export function onAnyDatabase(name: string, test: DatabaseTest): void {
-  registerTest(name, [databases.findLast(({ available }) => available)!], test);
+export function onAnyDatabase(name: string, test: DatabaseTest, options?: TestOptions): void {
+  registerTest(name, [databases.findLast(({ available }) => available)!], test, options);
 }
 
 /** The databases on a server that tests of this file have given back: to make one takes long. */

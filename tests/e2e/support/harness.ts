@@ -13,26 +13,33 @@ import {
 import { type CapturedProcess, spawnCaptured, tail, within } from "./process.ts";
 import { lineFor } from "./release.ts";
 
-/** What {@link startTurn} and {@link runTurn} need. */
-export interface TurnOptions {
+/** What a turn needs, whatever points it at an executor. */
+interface Script {
   /** The codex release, such as `"0.130.0"`. */
   version: string;
-  /** The gateway's HTTP base, such as `http://127.0.0.1:6060`. */
-  gatewayUrl: string;
-  exeId: string;
-  capToken: string;
-  /** What a person puts before `codex` instead of the line for the three above. */
-  line?: string;
   /** The machines of which it runs on the harness's; on the test's own when absent. */
   hosts?: Hosts;
   /** What the model asks for, one step an answer; see {@link Step}. */
   commands: Step[];
+  /** Variables for the harness, on top of a clean environment. */
+  env?: Record<string, string>;
+}
+
+/** A turn on one executor, or on those in an `environments.toml`. */
+export interface TurnOptions extends Script {
+  /** The gateway's HTTP base, such as `http://127.0.0.1:6060`. */
+  gatewayUrl: string;
+  exeId: string;
+  capToken: string;
   /** The release whose line points it at the executor, where that is not its own's. */
   speaksAs?: string;
   /** Its `environments.toml`, in place of what points it at one executor. */
   environments?: string;
-  /** Variables for the harness, on top of a clean environment. */
-  env?: Record<string, string>;
+}
+
+/** A turn whose codex has this put before it, as a person does it who was told to. */
+export interface TurnByLine extends Script {
+  line: string;
 }
 
 /** A turn in progress; disposing kills the harness and stops its model. */
@@ -63,17 +70,17 @@ export interface TurnResult {
  *
  * @throws Error when the release cannot be fetched
  */
-export async function startTurn(options: TurnOptions): Promise<Turn> {
+export async function startTurn(options: TurnOptions | TurnByLine): Promise<Turn> {
   const binary = await codexBinary(options.version);
   const home = await Deno.makeTempDir({ prefix: "codex-harness-" });
   const cwd = `${home}/cwd`;
   await Deno.mkdir(cwd);
   const model = startModelServer(options.commands, options.hosts?.own.address);
   await Deno.writeTextFile(`${home}/config.toml`, config(model.baseUrl));
-  if (options.environments !== undefined) {
+  if ("environments" in options && options.environments !== undefined) {
     await Deno.writeTextFile(`${home}/environments.toml`, options.environments);
   }
-  const line = options.line ?? lineOf(options);
+  const line = "line" in options ? options.line : lineOf(options);
   const process = spawnCaptured("sh", {
     // Commands run on the executor, with the executor's rights: there is nobody to ask.
     args: [
@@ -105,7 +112,9 @@ export async function startTurn(options: TurnOptions): Promise<Turn> {
  * @returns also when the harness or its commands failed
  * @throws Error when the turn takes longer, with the tail of what the harness wrote
  */
-export async function runTurn(options: TurnOptions & { timeoutMs?: number }): Promise<TurnResult> {
+export async function runTurn(
+  options: (TurnOptions | TurnByLine) & { timeoutMs?: number },
+): Promise<TurnResult> {
   const timeoutMs = options.timeoutMs ?? 60_000;
   await using turn = await startTurn(options);
   if (!await within(turn.exited, timeoutMs)) {

@@ -78,5 +78,18 @@ export const PAIRS: readonly Pair[] = [
   },
 ];
 
+/** Every release that was tried, each with its own. */
+export const RELEASES: readonly string[] = [
+  "0.130.0",
+  "0.131.0",
+  "0.137.0",
+  "0.140.0",
+  "0.142.5",
+  "0.150.1",
+  "0.160.1",
+  "0.169.0",
+  "0.171.0",
+];
+
 /** Executors that dial the URL of their registration again, and register where it is refused. */
 export const DIALS_ITS_URL_AGAIN: readonly string[] = ["0.142.5", "0.160.1", "0.169.0", "0.171.0"];

@@ -13,13 +13,17 @@ export class Succession implements AsyncDisposable {
   /** The one that serves. */
   current!: GatewayProcess;
 
-  private constructor(store: StoreOptions) {
+  private constructor(store: StoreOptions, variables: Readonly<Record<string, string>>) {
     this.#store = store;
-    this.#variables = { CXG_PORT: String(freePort()), CXG_SHARE_PORT: "1" };
+    this.#variables = { ...variables, CXG_PORT: String(freePort()), CXG_SHARE_PORT: "1" };
   }
 
-  static async start(store: StoreOptions): Promise<Succession> {
-    const succession = new Succession(store);
+  /** @param variables their CXG_* variables, besides the port and that it is shared */
+  static async start(
+    store: StoreOptions,
+    variables: Readonly<Record<string, string>> = {},
+  ): Promise<Succession> {
+    const succession = new Succession(store, variables);
     await succession.#migrateConnections();
     succession.current = await GatewayProcess.start(store, succession.#variables);
     return succession;
