@@ -11,6 +11,9 @@ const ACCEPT_PAUSE_MS = 50;
 /** How long after a failure the next one is logged again, in milliseconds. */
 const SETTLED_MS = 10_000;
 
+/** How long those who have just connected have to bring their request when it stops, in milliseconds. */
+const BEGIN_TIMEOUT_MS = 1_000;
+
 /** How long answers that were given have to reach their clients when it stops, in milliseconds. */
 const DELIVER_TIMEOUT_MS = 1_000;
 
@@ -25,7 +28,8 @@ export class TlsListener {
   readonly #inner: InnerListener;
   readonly #certificate: ServerCertificate;
   readonly #connections = new Set<TlsConnection>();
-  #emptied: (() => void) | undefined;
+  /** Called when a connection has ended. */
+  #onEnd: () => void = () => {};
   #loggedAt = -Infinity;
   #isOver = false;
 
@@ -51,11 +55,27 @@ export class TlsListener {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#listener.close();
+    // A handshake takes a round trip or two, and after it has answered a gateway that stops ends a connection.
+    const begun = [...this.#connections].filter(({ isUnused }) => isUnused);
+    await this.#untilEnded(
+      BEGIN_TIMEOUT_MS,
+      () => !begun.some((one) => this.#connections.has(one)),
+    );
     for (const connection of this.#connections) if (connection.isUnused) connection.end();
     await this.#inner.shutdown();
-    const emptied = new Promise<void>((resolve) => this.#emptied = resolve);
-    if (this.#connections.size > 0) await within(DELIVER_TIMEOUT_MS, emptied);
+    await this.#untilEnded(DELIVER_TIMEOUT_MS, () => this.#connections.size === 0);
     for (const connection of this.#connections) connection.end();
+  }
+
+  /** Waits until enough connections have ended, but no longer than `ms`. */
+  async #untilEnded(ms: number, isEnough: () => boolean): Promise<void> {
+    const ended = Promise.withResolvers<void>();
+    this.#onEnd = () => {
+      if (isEnough()) ended.resolve();
+    };
+    this.#onEnd();
+    await within(ms, ended.promise);
+    this.#onEnd = () => {};
   }
 
   async #accept(): Promise<void> {
@@ -82,7 +102,7 @@ export class TlsListener {
           log.debug("a TLS connection failed", { remote, error: `${error}` });
         }
         this.#connections.delete(connection);
-        if (this.#connections.size === 0) this.#emptied?.();
+        this.#onEnd();
       },
     });
     this.#connections.add(connection);

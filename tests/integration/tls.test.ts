@@ -190,6 +190,25 @@ onAnyDatabase("what is newer is looked for, without being asked", async (store) 
   }
 });
 
+switchboardTest(
+  "who has connected as the gateway stops is answered, and not cut",
+  async (gateway) => {
+    const port = gateway.port;
+    const { ca } = trustedFor(gateway.url);
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    // It was accepted before this one, which is answered.
+    await (await gateway.call("GET", "/healthz")).body?.cancel();
+    const stopped = gateway.stop();
+    await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port }), "the port is closed");
+    const tls = await Deno.startTls(conn, { hostname: "127.0.0.1", caCerts: [ca!] });
+    await tls.write(new TextEncoder().encode("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"));
+    const answer = await new Response(tls.readable).text();
+    assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[^]*\r\nconnection: close\r\n[^]*\r\n\r\nok$/);
+    await stopped;
+  },
+  SELF_SIGNED,
+);
+
 /** The SHA-256 of the certificate that a new connection is shown. */
 function servedBy(gateway: TestGateway): Promise<string> {
   const { ca } = trustedFor(gateway.url);
