@@ -24,6 +24,7 @@ import { REMOVED, TURN_REVOKED } from "./switchboard/endings.ts";
 import { dialsAgain, type ExecutorLink } from "./switchboard/executor_link.ts";
 import { LiveTurns } from "./switchboard/live_turns.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
+import { Pressure } from "./switchboard/pressure.ts";
 import { Traffic } from "./switchboard/traffic.ts";
 import { ServerCertificate } from "./tls/server_certificate.ts";
 import { TlsListener } from "./tls/tls_listener.ts";
@@ -56,6 +57,8 @@ interface Limits {
   contention?: Contention;
   /** When the port of a gateway that stops may close; see {@linkcode sendAway}. */
   portClosesAfterMs?: readonly number[];
+  /** How long a peer may take nothing of what waits for it, in milliseconds. */
+  stuckMs?: number;
 }
 
 /** A running gateway: it owns the store, the registry, the revoked set and the listener. */
@@ -177,7 +180,12 @@ export class Server {
 /** @param stop aborted when the gateway begins to stop */
 async function openServices(
   config: Config & StoreOptions,
-  { maxWaitingChecks, maxRevokedInMemory = MAX_REVOKED, contention = new Contention() }: Limits,
+  {
+    maxWaitingChecks,
+    maxRevokedInMemory = MAX_REVOKED,
+    contention = new Contention(),
+    stuckMs,
+  }: Limits,
   stopping: AbortSignal,
 ): Promise<Services> {
   const registrationTokens = new RegistrationTokens({ maxWaiting: maxWaitingChecks });
@@ -211,6 +219,7 @@ async function openServices(
       connections: new Holdings(config.maxConnectionsPerAddress),
       contention,
       traffic: new Traffic(),
+      pressure: new Pressure(stuckMs),
       refusals: new Refusals(),
       arrivals: new Pacer(),
       startedAt: Date.now(),

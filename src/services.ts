@@ -16,6 +16,7 @@ import type { Contention } from "./switchboard/contention.ts";
 import type { ExecutorLink } from "./switchboard/executor_link.ts";
 import type { LiveTurns } from "./switchboard/live_turns.ts";
 import type { OpenSockets } from "./switchboard/sockets.ts";
+import type { Pressure } from "./switchboard/pressure.ts";
 import type { Traffic } from "./switchboard/traffic.ts";
 
 /** What the server owns and its handlers use. */
@@ -38,6 +39,7 @@ export interface Services {
   /** Of executors' connections that replace each other. */
   readonly contention: Contention;
   readonly traffic: Traffic;
+  readonly pressure: Pressure;
   readonly refusals: Refusals;
   /** Of executors, that register or dial in. */
   readonly arrivals: Pacer;

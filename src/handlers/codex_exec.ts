@@ -178,7 +178,7 @@ function logReplacement(
 }
 
 function makeLink(
-  { config: { maxStreams, maxBufferedBytes, maxFrameBytes }, traffic }: Services,
+  { config: { maxStreams, maxBufferedBytes, maxFrameBytes }, traffic, pressure }: Services,
   exeId: string,
   { registration }: Origin,
   socket: PeerSocket,
@@ -186,8 +186,8 @@ function makeLink(
 ): ExecutorLink {
   const limits = { maxStreams, maxBufferedBytes, maxFrameBytes };
   return isOfRelay(registration)
-    ? new RelayLink(exeId, registration, limits, traffic, socket, onLeave)
-    : new ExclusiveLink(exeId, registration, limits, traffic, socket, onLeave);
+    ? new RelayLink(exeId, registration, limits, traffic, pressure, socket, onLeave)
+    : new ExclusiveLink(exeId, registration, limits, traffic, pressure, socket, onLeave);
 }
 
 function isOfRelay(

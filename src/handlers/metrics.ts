@@ -1,5 +1,6 @@
 import type { ExecutorKind } from "../model.ts";
 import { droppedLogLines } from "../logging.ts";
+import type { Side } from "../switchboard/wire.ts";
 import type { Services } from "../services.ts";
 import { CONTENT_TYPE, type Family, renderFamilies } from "./prometheus.ts";
 
@@ -10,8 +11,16 @@ export function metrics(services: Services): Response {
 }
 
 function families(services: Services): Family[] {
-  const { registry, traffic, refusals, registrationTokens, openSockets, store, contention } =
-    services;
+  const {
+    registry,
+    traffic,
+    pressure,
+    refusals,
+    registrationTokens,
+    openSockets,
+    store,
+    contention,
+  } = services;
   const executors: Record<ExecutorKind, number> = { exclusive: 0, relay: 0, noise: 0 };
   let bridges = 0;
   let streams = 0;
@@ -24,6 +33,8 @@ function families(services: Services): Family[] {
   const one = (value: number) => [[{}, value]] as const;
   const eachWay = (toExecutor: number, toHarness: number) =>
     [[{ to: "executor" }, toExecutor], [{ to: "harness" }, toHarness]] as const;
+  const bySide = ({ executor, harness }: Record<Side, number>) =>
+    [[{ side: "executor" }, executor], [{ side: "harness" }, harness]] as const;
   const { queries, errors, seconds } = store.statistics;
   return [
     {
@@ -62,6 +73,19 @@ function families(services: Services): Family[] {
       help: "Websockets closed or given up whose peers have not taken what was sent to them.",
       type: "gauge",
       samples: one(openSockets.leftBehind),
+    },
+    {
+      name: "cxg_held",
+      help:
+        "Directions of bridges whose sender is held because its peer reads slowly, by who sends.",
+      type: "gauge",
+      samples: bySide(pressure.held),
+    },
+    {
+      name: "cxg_held_seconds_total",
+      help: "How long senders were held, all of them together, by who sends.",
+      type: "counter",
+      samples: bySide(pressure.seconds),
     },
     {
       name: "cxg_frames_total",

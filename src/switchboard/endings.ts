@@ -65,8 +65,14 @@ export const EXECUTOR_FRAME_TOO_LARGE: Ending = {
   reason: "the executor sent a frame that is too large",
 };
 
-/** To a peer: more waits to be sent to it than the gateway holds. Dial again. */
+/** To a peer: it took nothing for half a minute of what waits for it, or too much waits. Dial again. */
 export const TOO_SLOW: Ending = { code: 1013, reason: "reading too slowly" };
+
+/** To a harness: it read so slowly that the others on its executor had to wait for it. */
+export const HOLDS_OTHERS: Ending = {
+  code: 1013,
+  reason: "reading so slowly that others on the executor wait",
+};
 
 /** To a harness: its executor was closed because it read too slowly. */
 export const EXECUTOR_TOO_SLOW: Ending = { code: 1013, reason: "the executor reads too slowly" };

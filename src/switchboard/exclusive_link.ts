@@ -11,13 +11,17 @@ import {
   TOO_SLOW,
 } from "./endings.ts";
 import type { ExecutorLink } from "./executor_link.ts";
-import { isTooLarge, type LinkLimits } from "./limits.ts";
+import type { LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
 import type { PeerSocket } from "./peer_socket.ts";
-import { sizeOf, type Traffic } from "./traffic.ts";
+import type { Pressure } from "./pressure.ts";
+import type { Traffic } from "./traffic.ts";
+import { Wire } from "./wire.ts";
 
 interface Bridge {
   readonly harness: PeerSocket;
+  readonly toHarness: Wire;
+  readonly toExecutor: Wire;
   readonly onEnd: () => void;
   readonly end: EndBridge;
   carriedText: boolean;
@@ -32,7 +36,7 @@ interface Bridge {
  * - The harness goes: the executor is closed if the bridge carried text, because a text executor
  *   serves one JSON-RPC session a websocket and would refuse the next turn's `initialize`. One whose
  *   bridge carried only binary frames, or none, keeps its socket for the next bridge.
- * - Either reads so slowly that too much waits to be sent to it: that one is closed.
+ * - Either takes nothing for half a minute of what waits for it: that one is closed.
  * - The executor goes, is replaced or removed, or the gateway stops: the harness is closed.
  *
  * Frames that come while no bridge is up are dropped and counted, never kept for the next turn.
@@ -46,6 +50,7 @@ export class ExclusiveLink implements ExecutorLink {
 
   readonly #limits: LinkLimits;
   readonly #traffic: Traffic;
+  readonly #pressure: Pressure;
   readonly #executor: PeerSocket;
   readonly #onLeave: () => void;
   #left = false;
@@ -64,6 +69,7 @@ export class ExclusiveLink implements ExecutorLink {
     registration: Registration | undefined,
     limits: LinkLimits,
     traffic: Traffic,
+    pressure: Pressure,
     executor: PeerSocket,
     onLeave: () => void,
   ) {
@@ -71,6 +77,7 @@ export class ExclusiveLink implements ExecutorLink {
     this.registration = registration;
     this.#limits = limits;
     this.#traffic = traffic;
+    this.#pressure = pressure;
     this.drops = new Drops(traffic.drops);
     this.#executor = executor;
     this.#onLeave = onLeave;
@@ -80,14 +87,9 @@ export class ExclusiveLink implements ExecutorLink {
         this.drops.count("no_bridge");
         return;
       }
-      if (isTooLarge(data, limits.maxFrameBytes)) {
-        return this.close(FRAME_TOO_LARGE, EXECUTOR_FRAME_TOO_LARGE);
-      }
-      if (bridge.harness.bufferedAmount > limits.maxBufferedBytes) return bridge.end(TOO_SLOW);
+      if (bridge.toHarness.refuses(data)) return;
       if (typeof data === "string") bridge.carriedText = true;
-      traffic.framesToHarness++;
-      traffic.bytesToHarness += sizeOf(data);
-      bridge.harness.send(data);
+      bridge.toHarness.send(data);
     };
     executor.onclose = () => {
       this.#endBridge(EXECUTOR_GONE);
@@ -112,7 +114,6 @@ export class ExclusiveLink implements ExecutorLink {
    */
   join(_turnId: string, harness: PeerSocket, onEnd: () => void): EndBridge {
     const executor = this.#executor;
-    const traffic = this.#traffic;
     const end = (ending: Ending, harnessEnding?: Ending) => {
       if (this.#bridge !== bridge) return;
       this.#endBridge(harnessEnding);
@@ -120,8 +121,21 @@ export class ExclusiveLink implements ExecutorLink {
       this.#leave();
       executor.close(ending);
     };
+    const common = { ...this.#limits, traffic: this.#traffic, pressure: this.#pressure };
     const bridge: Bridge = {
       harness,
+      toHarness: new Wire(executor, harness, {
+        ...common,
+        side: "executor",
+        onTooLarge: () => this.close(FRAME_TOO_LARGE, EXECUTOR_FRAME_TOO_LARGE),
+        onStuck: () => bridge.end(TOO_SLOW),
+      }),
+      toExecutor: new Wire(harness, executor, {
+        ...common,
+        side: "harness",
+        onTooLarge: () => bridge.end(FRAME_TOO_LARGE),
+        onStuck: () => this.close(TOO_SLOW, EXECUTOR_TOO_SLOW),
+      }),
       onEnd,
       end: (ending) => end(BRIDGE_ENDED, ending),
       carriedText: false,
@@ -132,15 +146,9 @@ export class ExclusiveLink implements ExecutorLink {
     });
     harness.onmessage = (data) => {
       if (this.#open !== bridge) return;
-      const { maxFrameBytes, maxBufferedBytes } = this.#limits;
-      if (isTooLarge(data, maxFrameBytes)) return bridge.end(FRAME_TOO_LARGE);
-      if (executor.bufferedAmount > maxBufferedBytes) {
-        return this.close(TOO_SLOW, EXECUTOR_TOO_SLOW);
-      }
+      if (bridge.toExecutor.refuses(data)) return;
       if (typeof data === "string") bridge.carriedText = true;
-      traffic.framesToExecutor++;
-      traffic.bytesToExecutor += sizeOf(data);
-      executor.send(data);
+      bridge.toExecutor.send(data);
     };
     harness.onclose = (wasClean) => end(wasClean ? BRIDGE_ENDED : HARNESS_LOST);
     return bridge.end;
@@ -156,6 +164,8 @@ export class ExclusiveLink implements ExecutorLink {
     const bridge = this.#bridge;
     if (bridge === undefined) return;
     this.#bridge = this.#open = undefined;
+    bridge.toHarness.end();
+    bridge.toExecutor.end();
     bridge.onEnd();
     if (ending !== undefined) bridge.harness.close(ending);
   }

@@ -1,10 +1,21 @@
-import { closeSocket } from "./closing.ts";
+import { closeSocket } from "../runtime/closing.ts";
+import { Heartbeat } from "../runtime/heartbeat.ts";
+import { ReadLoop } from "../runtime/read_loop.ts";
 import { type Ending, NO_ANSWER } from "./endings.ts";
 import type { LeftBehind, Remainder } from "./left_behind.ts";
 import { sizeOf } from "./traffic.ts";
 
 /** From how many bytes on the memory of a message is given back at once. */
 const RELEASE_FROM = 16 * 1024;
+
+/** How often a peer is looked at in a ping interval. */
+export const LOOKS_AN_INTERVAL = 4;
+
+/** After how many looks without a sign of life it is dead: two intervals. */
+const DEAD_LOOKS = 2 * LOOKS_AN_INTERVAL;
+
+/** What waits longer on a slow link than a peer may be silent, in bytes, together with what the kernel holds. */
+const MUCH_BYTES = 64 * 1024;
 
 /** What the runtime says where a websocket ended without a close frame from the peer. */
 const NO_CODE = 1005;
@@ -20,6 +31,10 @@ export class PeerSocket {
   onclose: (wasClean: boolean) => void = () => {};
 
   readonly #socket: WebSocket;
+  readonly #loop: ReadLoop;
+  readonly #heartbeat: Heartbeat;
+  /** For whose sake nothing is read from it. */
+  readonly #holds = new Set<object>();
   readonly #owner: string;
   readonly #leftBehind: LeftBehind;
   #closing = false;
@@ -31,22 +46,29 @@ export class PeerSocket {
   /** Bytes that had gone at the last look. */
   #passed = 0;
   #heard = false;
+  /** Since when, in looks, nothing came from the peer, and since when it has taken nothing either. */
+  #quietLooks = 0;
   #stillLooks = 0;
+  /** How many looks more a peer has that lately had much to take: its answer waits behind that. */
+  #graceLooks = 0;
 
   /**
    * @param socket just upgraded
    * @param owner whose it is, so that what it leaves behind can be held against it
+   * @param slice with which others it is looked at
    */
-  constructor(socket: WebSocket, owner: string, leftBehind: LeftBehind) {
+  constructor(socket: WebSocket, owner: string, leftBehind: LeftBehind, readonly slice: number) {
     this.#socket = socket;
+    this.#loop = new ReadLoop(socket);
+    this.#heartbeat = new Heartbeat(socket, () => this.#heard = true);
     this.#owner = owner;
     this.#leftBehind = leftBehind;
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => {
-      this.#heard = true;
       // What the peer had sent before it read the close frame goes to nobody.
       if (!this.#closing) this.onmessage(data);
       release(data);
+      if (this.#holds.size > 0) this.#loop.stop();
     };
     socket.onclose = ({ wasClean, code }) => {
       this.#settle(wasClean && code !== NO_CODE);
@@ -57,6 +79,41 @@ export class PeerSocket {
   /** Bytes that wait to be sent. */
   get bufferedAmount(): number {
     return this.#waiting = this.#socket.bufferedAmount;
+  }
+
+  /** The same as it was when it was last asked for. */
+  get lastBufferedAmount(): number {
+    return this.#waiting;
+  }
+
+  /** Bytes that have gone to the peer since the websocket opened, by what waited when that was last asked. */
+  get takenBytes(): number {
+    return this.#sent - this.#waiting;
+  }
+
+  /** Whether the runtime lets a peer be held. */
+  get canBeHeld(): boolean {
+    return this.#loop.canStop;
+  }
+
+  /** Whether it has gone, or was told to. */
+  get isOver(): boolean {
+    return this.#closing || this.#gone;
+  }
+
+  /**
+   * Reads nothing more from the peer, after the message in hand or else the next one, so that TCP holds it
+   * back; until {@linkcode PeerSocket.release} was called for each that holds it.
+   *
+   * @param by for whose sake
+   */
+  hold(by: object): void {
+    if (!this.isOver) this.#holds.add(by);
+  }
+
+  /** Takes back a hold; reads on when it was the last. */
+  release(by: object): void {
+    if (this.#holds.delete(by) && this.#holds.size === 0) this.#loop.start();
   }
 
   /** Calls back when it is open. */
@@ -74,6 +131,9 @@ export class PeerSocket {
   close(ending: Ending): void {
     if (this.#closing || this.#gone) return;
     this.#closing = true;
+    // Its good-bye is to be read.
+    this.#holds.clear();
+    this.#loop.start();
     // The runtime says 0 from its close() on.
     if (this.bufferedAmount > 0) this.#leave();
     closeSocket(this.#socket, ending);
@@ -90,23 +150,39 @@ export class PeerSocket {
   }
 
   /**
-   * Looks whether what is sent to the peer moves, or anything comes from it; to be called at a steady pace.
-   * The runtime's pings wait behind what is sent, so that they cannot tell.
+   * Looks for signs of life, and asks for one where there was none for a while; to be called at a steady
+   * pace, {@linkcode LOOKS_AN_INTERVAL} times in a ping interval.
    *
-   * @returns how many looks in a row found neither; infinity for one that the runtime itself has given up
+   * A ping waits behind what is sent, so that a peer lives as long as it answers or takes anything.
+   *
+   * @returns whether the peer is dead: it did neither for two intervals, or four where it lately had so much to
+   * take that its answer may still wait behind it
    */
-  look(): number {
-    if (this.#closing) return 0;
-    // It closes a peer that did not answer its ping, and with data before the close frame never ends.
+  look(): boolean {
+    if (this.#closing) return false;
+    const isHeld = this.#holds.size > 0;
+    // The runtime has given it up by itself, and with data before the close frame never ends.
     if (this.#socket.readyState === WebSocket.CLOSING) {
       this.#leave();
-      return Infinity;
+      return true;
     }
-    const passed = this.#sent - this.bufferedAmount;
-    const still = this.#waiting > 0 && passed <= this.#passed && !this.#heard;
+    // For a peer that nothing waits for and nothing was sent to, the runtime is not asked.
+    const waits = this.#waiting > 0 || this.#sent > this.#passed;
+    const passed = waits ? this.#sent - this.bufferedAmount : this.#sent;
+    const moves = passed > this.#passed;
+    if (this.#waiting > MUCH_BYTES) this.#graceLooks = 2 * DEAD_LOOKS;
+    else if (this.#graceLooks > 0) this.#graceLooks--;
     this.#passed = passed;
+    this.#quietLooks = this.#heard ? 0 : this.#quietLooks + 1;
+    // One that is held is not heard, and where the runtime pings by itself its answers are not: then only
+    // what waits can tell.
+    const mayTell = this.#heartbeat.isOurs && !isHeld || this.#waiting > 0;
+    this.#stillLooks = this.#heard || moves || !mayTell ? 0 : this.#stillLooks + 1;
     this.#heard = false;
-    return this.#stillLooks = still ? this.#stillLooks + 1 : 0;
+    // Its answer could not be read, and many a client reads nothing more until it has written that.
+    if (isHeld) this.#quietLooks = 0;
+    if (this.#quietLooks % LOOKS_AN_INTERVAL === LOOKS_AN_INTERVAL - 1) this.#heartbeat.ping();
+    return this.#stillLooks >= (this.#graceLooks > 0 ? 2 * DEAD_LOOKS : DEAD_LOOKS);
   }
 
   #leave(): void {
@@ -122,6 +198,7 @@ export class PeerSocket {
   #end(wasClean: boolean): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#heartbeat.stop();
     this.onclose(wasClean);
   }
 }

@@ -9,6 +9,7 @@ import {
   FIRST_FRAME_INVALID,
   FRAME_TOO_LARGE,
   HANDSHAKE_WITHOUT_NOISE,
+  HOLDS_OTHERS,
   NEEDS_NOISE_HARNESS,
   NEEDS_RELAY_HARNESS,
   NOISE_FRAME_TOO_LARGE,
@@ -23,7 +24,10 @@ import type { LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
 import { Body, type FrameHeader, readFrame, resetFrame } from "./relay_frame.ts";
 import type { PeerSocket } from "./peer_socket.ts";
+import { Patience } from "./patience.ts";
+import type { Pressure } from "./pressure.ts";
 import type { Traffic } from "./traffic.ts";
+import { HIGH_MARK, Wire } from "./wire.ts";
 
 /** What a Reset that the gateway makes says, where no ending of its own does. */
 const BRIDGE_CLOSED = "bridge closed";
@@ -38,6 +42,8 @@ const TOLD_MS = 100;
 interface Bridge {
   readonly turnId: string;
   readonly harness: PeerSocket;
+  readonly toHarness: Wire;
+  readonly toExecutor: Wire;
   readonly onEnd: () => void;
   /** The streams it has claimed and that were not reset. */
   readonly streams: Set<string>;
@@ -48,6 +54,12 @@ interface Bridge {
 
 /** The largest websocket message that a Noise endpoint takes, in bytes (protocol.md section 5). */
 const MAX_NOISE_FRAME_BYTES = 256 * 1024;
+
+/**
+ * How much may wait for a harness while others use the executor too, in bytes: beyond it the executor is
+ * held, and with it all of them.
+ */
+const SHARED_HIGH_MARK = 8 * HIGH_MARK;
 
 /** What bounds a relay executor. */
 export interface RelayLimits extends LinkLimits {
@@ -64,8 +76,9 @@ export interface RelayLimits extends LinkLimits {
  *
  * - A harness goes: the executor is sent a Reset for every stream that it still held, because it
  *   would else let the commands of a dead harness run for ever.
- * - A harness reads so slowly that too much waits to be sent to it: it is closed, and its streams reset.
- * - The executor reads too slowly: it is closed, and dials again.
+ * - A harness takes nothing for half a minute of what waits for it, or reads so slowly that the others on the
+ *   executor wait for it half of the time: it is closed, and its streams reset.
+ * - The executor takes nothing for half a minute: it is closed, and dials again.
  * - The executor goes, is replaced or removed, or the gateway stops: its harnesses are closed.
  *
  * A frame that cannot be routed is dropped and counted; the other streams do not notice. When it is a
@@ -81,6 +94,7 @@ export class RelayLink implements ExecutorLink {
   readonly #onLeave: () => void;
   readonly #limits: RelayLimits;
   readonly #traffic: Traffic;
+  readonly #pressure: Pressure;
   readonly #streams = new Map<string, Bridge>();
   readonly #bridges = new Set<Bridge>();
   /** Plaintext relay executors have no handshake. */
@@ -100,6 +114,7 @@ export class RelayLink implements ExecutorLink {
     registration: Registration & Pick<RelayLink, "kind">,
     limits: RelayLimits,
     traffic: Traffic,
+    pressure: Pressure,
     executor: PeerSocket,
     onLeave: () => void,
   ) {
@@ -108,6 +123,7 @@ export class RelayLink implements ExecutorLink {
     this.registration = registration;
     this.#limits = limits;
     this.#traffic = traffic;
+    this.#pressure = pressure;
     this.drops = new Drops(traffic.drops);
     this.#gate = this.kind === "noise" ? new HandshakeGate() : undefined;
     this.#executor = executor;
@@ -132,9 +148,29 @@ export class RelayLink implements ExecutorLink {
   }
 
   join(turnId: string, harness: PeerSocket, onEnd: () => void): EndBridge {
+    const common = { ...this.#limits, traffic: this.#traffic, pressure: this.#pressure };
+    const patience = new Patience();
     const bridge: Bridge = {
       turnId,
       harness,
+      toHarness: new Wire(this.#executor, harness, {
+        ...common,
+        side: "executor",
+        highMark: () => this.#isShared(bridge) ? SHARED_HIGH_MARK : HIGH_MARK,
+        onTooLarge: () => this.close(FRAME_TOO_LARGE, EXECUTOR_FRAME_TOO_LARGE),
+        onStuck: () => this.#endBridge(bridge, TOO_SLOW),
+        onHeld: (ms, now) => {
+          if (this.#isShared(bridge) && patience.spend(ms, now)) {
+            this.#endBridge(bridge, HOLDS_OTHERS);
+          }
+        },
+      }),
+      toExecutor: new Wire(harness, this.#executor, {
+        ...common,
+        side: "harness",
+        onTooLarge: () => this.#endBridge(bridge, FRAME_TOO_LARGE),
+        onStuck: () => this.close(TOO_SLOW, EXECUTOR_TOO_SLOW),
+      }),
       onEnd,
       streams: new Set(),
       begun: false,
@@ -156,9 +192,6 @@ export class RelayLink implements ExecutorLink {
 
   #fromExecutor(data: string | ArrayBuffer): void {
     if (typeof data === "string") return this.drops.count("text_frame");
-    if (data.byteLength > this.#limits.maxFrameBytes) {
-      return this.close(FRAME_TOO_LARGE, EXECUTOR_FRAME_TOO_LARGE);
-    }
     const frame = readFrame(new Uint8Array(data));
     if (typeof frame === "string") return this.drops.count(frame);
     const bridge = this.#streams.get(frame.streamId);
@@ -170,12 +203,8 @@ export class RelayLink implements ExecutorLink {
       return;
     }
     if (this.#isTooLargeForNoise(data)) return this.#endBridge(bridge, NOISE_FRAME_TOO_LARGE);
-    if (bridge.harness.bufferedAmount > this.#limits.maxBufferedBytes) {
-      return this.#endBridge(bridge, TOO_SLOW);
-    }
-    this.#traffic.framesToHarness++;
-    this.#traffic.bytesToHarness += data.byteLength;
-    bridge.harness.send(data);
+    if (bridge.toHarness.refuses(data)) return;
+    bridge.toHarness.send(data);
     if (frame.body === Body.reset) this.#release(bridge, frame.streamId);
   }
 
@@ -186,13 +215,8 @@ export class RelayLink implements ExecutorLink {
       if (!bridge.begun) this.#endBridge(bridge, this.#needed());
       return;
     }
-    if (data.byteLength > this.#limits.maxFrameBytes) {
-      return this.#endBridge(bridge, FRAME_TOO_LARGE);
-    }
     if (this.#isTooLargeForNoise(data)) return this.#endBridge(bridge, NOISE_FRAME_TOO_LARGE);
-    if (this.#executor.bufferedAmount > this.#limits.maxBufferedBytes) {
-      return this.close(TOO_SLOW, EXECUTOR_TOO_SLOW);
-    }
+    if (bridge.toExecutor.refuses(data)) return;
     const frame = readFrame(new Uint8Array(data));
     if (typeof frame === "string") return this.#drop(bridge, frame, FIRST_FRAME_INVALID);
     const { streamId, body } = frame;
@@ -211,7 +235,7 @@ export class RelayLink implements ExecutorLink {
       }
       if (body === Body.handshake) return this.#handshake(this.#gate, bridge, streamId, data);
     }
-    this.#sendToExecutor(data);
+    bridge.toExecutor.send(data);
     if (body === Body.reset) this.#release(bridge, streamId);
   }
 
@@ -226,7 +250,7 @@ export class RelayLink implements ExecutorLink {
     gate.offer(
       bridge.turnId,
       streamId,
-      () => this.#sendToExecutor(kept),
+      () => bridge.toExecutor.send(kept),
       () => {
         bridge.harness.send(resetFrame(streamId, TOO_MANY_HANDSHAKES.reason));
         this.#endBridge(bridge, TOO_MANY_HANDSHAKES);
@@ -234,10 +258,9 @@ export class RelayLink implements ExecutorLink {
     );
   }
 
-  #sendToExecutor(data: ArrayBuffer): void {
-    this.#traffic.framesToExecutor++;
-    this.#traffic.bytesToExecutor += data.byteLength;
-    this.#executor.send(data);
+  /** Whether others hold streams on the executor too. */
+  #isShared(bridge: Bridge): boolean {
+    return this.#streams.size > bridge.streams.size;
   }
 
   /** An executor answers a handshake with one of its own, or refuses it with a Reset. */
@@ -305,6 +328,8 @@ export class RelayLink implements ExecutorLink {
     if (bridge.ended) return;
     bridge.ended = true;
     this.#bridges.delete(bridge);
+    bridge.toHarness.end();
+    bridge.toExecutor.end();
     for (const streamId of bridge.streams) {
       this.#release(bridge, streamId);
       this.#resetExecutor(streamId, ending?.reason ?? BRIDGE_CLOSED);

@@ -1,13 +1,19 @@
 import type { Ending } from "./endings.ts";
 import { LeftBehind } from "./left_behind.ts";
-import { PeerSocket } from "./peer_socket.ts";
+import { LOOKS_AN_INTERVAL, PeerSocket } from "./peer_socket.ts";
 
-/** How many looks in a row must find that nothing moves before a peer is dead. */
-const STILL_LOOKS = 8;
+/**
+ * In how many slices the websockets are looked at, one after the other: so many pings and no more go out at
+ * once, and so few times a second anything has to wake up for them.
+ */
+const SLICES = 4;
 
 /** The websockets that are open: dead ones are found among them, and a stopping gateway closes them all. */
 export class OpenSockets {
   readonly #peers = new Set<PeerSocket>();
+  /** Of which slice the next one is, and which is looked at next. */
+  #nextSlice = 0;
+  #lookedAt = 0;
   readonly #leftBehind: LeftBehind;
   readonly #emptied = Promise.withResolvers<void>();
   #ending: Ending | undefined;
@@ -45,7 +51,8 @@ export class OpenSockets {
    * @param owner whose it is
    */
   add(socket: WebSocket, owner: string): PeerSocket {
-    const peer = new PeerSocket(socket, owner, this.#leftBehind);
+    const slice = this.#nextSlice = (this.#nextSlice + 1) % SLICES;
+    const peer = new PeerSocket(socket, owner, this.#leftBehind, slice);
     peer.whenOpen(() => {
       this.#peers.add(peer);
       if (this.#ending !== undefined) peer.close(this.#ending);
@@ -55,11 +62,10 @@ export class OpenSockets {
   }
 
   /**
-   * Gives up, until `stop` is aborted, those that have taken nothing and sent nothing for two ping
-   * intervals though something waits for them.
+   * Pings those that are quiet, until `stop` is aborted, and gives up those that are dead.
    */
   startSweep(pingIntervalS: number, stop: AbortSignal): void {
-    const everyMs = 2 * pingIntervalS * 1000 / STILL_LOOKS;
+    const everyMs = pingIntervalS * 1000 / (LOOKS_AN_INTERVAL * SLICES);
     const timer = setInterval(() => this.#sweep(), everyMs);
     Deno.unrefTimer(timer);
     stop.addEventListener("abort", () => clearInterval(timer), { once: true });
@@ -75,8 +81,9 @@ export class OpenSockets {
 
   #sweep(): void {
     this.#leftBehind.prune();
+    const slice = this.#lookedAt = (this.#lookedAt + 1) % SLICES;
     for (const peer of this.#peers) {
-      if (peer.look() < STILL_LOOKS) continue;
+      if (peer.slice !== slice || !peer.look()) continue;
       peer.giveUp();
       this.#remove(peer);
     }

@@ -14,7 +14,7 @@ import {
 import { connect, handshake, settled, until } from "../support/websocket.ts";
 
 const KIB = 1024;
-const SMALL = { maxBufferedBytes: 256 * KIB, maxFrameBytes: 1024 * KIB };
+const SMALL = { maxBufferedBytes: 256 * KIB, maxFrameBytes: 1024 * KIB, stuckMs: 1_000 };
 /** More than the kernel holds for a peer that does not read, and the gateway's own limit. */
 const MANY = 200;
 
@@ -200,7 +200,7 @@ switchboardTest(
       await using harness = await openBridge(gateway, exe_id);
       machine.stopReading();
       for (let sent = 0; sent < MANY && !await settled(harness.closed, 5); sent++) {
-        harness.send(new Uint8Array(256 * KIB));
+        harness.send(new Uint8Array(768 * KIB));
         await until("it has left", () => harness.buffered === 0);
       }
       assert.equal((await harness.closed).reason, "the executor reads too slowly");

@@ -102,7 +102,12 @@ switchboardTest("a trusted proxy's word counts, over TLS too", async (gateway) =
 }, { ...SELF_SIGNED, trustedProxies: ["127.0.0.1"] });
 
 // What the kernel and the TLS layer hold for a peer is bounded, so that the gateway's own limit is reached.
-const SMALL = { ...SELF_SIGNED, maxBufferedBytes: 256 * KIB, maxFrameBytes: 1024 * KIB };
+const SMALL = {
+  ...SELF_SIGNED,
+  maxBufferedBytes: 256 * KIB,
+  maxFrameBytes: 1024 * KIB,
+  stuckMs: 1_000,
+};
 
 switchboardTest("a harness that does not read is noticed through the TLS", async (gateway) => {
   const executor = await gateway.createExecutor();

@@ -10,14 +10,11 @@ import { SlowReader } from "./support/slow_reader.ts";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** CXG_MAX_BUFFERED, as it is when nothing else is said. */
-const LIMIT = 16 * MIB;
+/** How much more may be resident, in MiB, whatever is sent to a peer that takes nothing. */
+const LIMIT_MIB = 8;
 
-/** What a gigabit link carries, in bytes a second. */
-const GIGABIT = 125e6;
-
-/** How long to look at the others when the senders are closed soon, in milliseconds. */
-const CLOSED_SOON_MS = 2_000;
+/** How long each look at the others is, in milliseconds. */
+const ROUND_MS = full ? 8_000 : 2_000;
 
 const PEERS = [
   { role: "harness", kind: "exclusive" },
@@ -31,7 +28,7 @@ for (const { role, kind } of PEERS) {
     const what =
       `1 GiB at full speed in frames of ${frameBytes / KIB} KiB for a ${role} (${kind}) ` +
       "that does not read";
-    Deno.test(`${what} costs at most twice what may wait`, () =>
+    Deno.test(`${what} is held back, and costs next to nothing`, () =>
       withGateway({}, async (gateway) => {
         await using _first = await first(gateway.pid, Deno.pid);
         await using trips = await RoundTrips.start(gateway);
@@ -41,59 +38,47 @@ for (const { role, kind } of PEERS) {
         });
         await gateway.resetPeakResident();
         const quiet = await gateway.residentBytes();
-        const pushing = slow.push();
-        const tookMs = await trips.measureWhile(pushing);
-        const seconds = await pushing;
-        const grown = await gateway.peakResidentBytes() - quiet;
+        await slow.begin();
+        const tookMs = await trips.measureWhile(slow.untilHeld());
+        const grownMib = (await gateway.peakResidentBytes() - quiet) / MIB;
         await report(
           `resident memory: ${what}`,
-          `${(grown / MIB).toFixed(1)} MiB more than before, limit ${2 * LIMIT / MIB} MiB; ` +
-            `over in ${seconds.toFixed(2)} s, meanwhile round trips of others ` +
-            `p50 ${median(tookMs).toFixed(2)} ms, p99 ${percentile(tookMs, 0.99).toFixed(2)} ms`,
+          `${grownMib.toFixed(1)} MiB more than before, limit ${LIMIT_MIB} MiB; meanwhile round ` +
+            `trips of others p50 ${median(tookMs).toFixed(2)} ms, p99 ` +
+            `${percentile(tookMs, 0.99).toFixed(2)} ms`,
         );
-        assert.ok(grown <= 2 * LIMIT, `it grew by ${grown} bytes`);
-        // Otherwise nothing was kept for it at all, and nothing is shown.
-        assert.ok(grown >= LIMIT / 2, `it grew by ${grown} bytes only`);
-        await slow.assertClosed();
+        assert.ok(grownMib <= LIMIT_MIB, `it grew by ${grownMib} MiB`);
+        if (full) await slow.assertClosed();
       }));
   }
 }
 
 for (const { role, kind } of PEERS) {
-  const [rounds, totalBytes] = full ? [7, 1024 * MIB] : [9, 256 * MIB];
-  const what = `round trips of others while a gigabit a second goes to a ${role} (${kind}) that ` +
-    "does not read";
-  Deno.test(`${what} stay within twice their idle p99`, () =>
+  const rounds = full ? 7 : 5;
+  const what = `round trips of others while a ${role} (${kind}) that does not read is held for`;
+  Deno.test(`${what} stay within 1.5 times their idle p99`, () =>
     withGateway({}, async (gateway) => {
       await using _first = await first(gateway.pid, Deno.pid);
       await using trips = await RoundTrips.start(gateway);
       // In turn, each round by itself: on a shared machine one that was disturbed says nothing.
       const p99s: { idle: number; busy: number }[] = [];
-      const rates: number[] = [];
       for (let round = 0; round < rounds; round++) {
         await using slow = await SlowReader.set(gateway, role, kind, {
           frameBytes: 64 * KIB,
-          totalBytes,
-          bytesPerSecond: GIGABIT,
+          totalBytes: 1024 * MIB,
         });
-        const forMs = role === "executor" ? CLOSED_SOON_MS : totalBytes / GIGABIT * 1000;
-        const idle = percentile(await trips.measure(forMs), 0.99);
-        const pushing = slow.push();
-        p99s.push({ idle, busy: percentile(await trips.measure(forMs), 0.99) });
-        await pushing;
-        rates.push(await slow.bytesPerSecond());
-        await slow.assertClosed();
+        const idle = percentile(await trips.measure(ROUND_MS), 0.99);
+        await slow.begin();
+        await slow.untilHeld();
+        p99s.push({ idle, busy: percentile(await trips.measure(ROUND_MS), 0.99) });
       }
       const times = median(p99s.map(({ idle, busy }) => busy / idle));
-      const rate = median(rates);
       await report(
         `p99 of ${what}`,
         `${times.toFixed(2)} times idle (${median(p99s.map(({ busy }) => busy)).toFixed(2)} over ` +
-          `${
-            median(p99s.map(({ idle }) => idle)).toFixed(2)
-          } ms, median of ${rounds} rounds), limit 2; sent at ${(rate * 8 / 1e6).toFixed()} Mbit/s`,
+          `${median(p99s.map(({ idle }) => idle)).toFixed(2)} ms, median of ${rounds} rounds), ` +
+          "limit 1.5",
       );
-      assert.ok(rate >= 0.8 * GIGABIT, `it was sent at ${rate} bytes a second only`);
-      assert.ok(times <= 2, `${times} times`);
+      assert.ok(times <= 1.5, `${times} times`);
     }));
 }

@@ -145,6 +145,7 @@ export type GatewayOptions = Partial<Config> & {
   portClosesAfterMs?: readonly number[];
   /** The CA of the certificate that `tls` names, PEM. That of `self-signed` is known. */
   ca?: string;
+  stuckMs?: number;
 };
 
 /**
@@ -154,7 +155,7 @@ export type GatewayOptions = Partial<Config> & {
  */
 export async function startGateway(
   store: StoreOptions,
-  { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs, ca, ...config }:
+  { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs, stuckMs, ca, ...config }:
     GatewayOptions = {},
 ): Promise<TestGateway> {
   keepLogs();
@@ -182,7 +183,7 @@ export async function startGateway(
     ...store,
     dataDir,
     ...config,
-  }, { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs });
+  }, { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs, stuckMs });
   const own = server.certificate?.ca;
   const trusted = own === undefined ? ca : await Deno.readTextFile(`${dataDir}/${own.file}`);
   return new TestGateway(server, trusted, ends);

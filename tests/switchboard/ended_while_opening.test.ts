@@ -3,6 +3,7 @@ import { TURN_REVOKED } from "../../src/switchboard/endings.ts";
 import { ExclusiveLink } from "../../src/switchboard/exclusive_link.ts";
 import type { ExecutorLink } from "../../src/switchboard/executor_link.ts";
 import type { PeerSocket } from "../../src/switchboard/peer_socket.ts";
+import { Pressure } from "../../src/switchboard/pressure.ts";
 import { RelayLink } from "../../src/switchboard/relay_link.ts";
 import { OpenSockets } from "../../src/switchboard/sockets.ts";
 import { Traffic } from "../../src/switchboard/traffic.ts";
@@ -12,13 +13,22 @@ const LIMITS = { maxStreams: 128, maxBufferedBytes: 1024 * 1024, maxFrameBytes: 
 
 const LINKS: Record<string, (executor: PeerSocket) => ExecutorLink> = {
   exclusive: (executor) =>
-    new ExclusiveLink("exe_1", undefined, LIMITS, new Traffic(), executor, () => {}),
+    new ExclusiveLink(
+      "exe_1",
+      undefined,
+      LIMITS,
+      new Traffic(),
+      new Pressure(),
+      executor,
+      () => {},
+    ),
   relay: (executor) =>
     new RelayLink(
       "exe_1",
       { kind: "relay", registration_id: "reg_1" },
       LIMITS,
       new Traffic(),
+      new Pressure(),
       executor,
       () => {},
     ),

@@ -9,6 +9,9 @@ import { PusherProcess } from "./pusher_process.ts";
 const TOO_SLOW = { code: 1013, reason: "reading too slowly" };
 const EXECUTOR_TOO_SLOW = { code: 1013, reason: "the executor reads too slowly" };
 
+/** How long it may take until those who send are held, in milliseconds. */
+const HELD_WITHIN_MS = 30_000;
+
 /** How many harnesses together send to a relay executor that does not read. */
 const HARNESSES = 4;
 
@@ -86,17 +89,28 @@ export class SlowReader implements AsyncDisposable {
     return new SlowReader(gateway, role, kind, exe_id, stuck, pushers);
   }
 
-  /** Lets all of it be sent; returns how long that took, or until it was refused, in seconds. */
-  async push(): Promise<number> {
+  /** Lets all of it be sent. */
+  async begin(): Promise<void> {
     await Promise.all(this.pushers.map((pusher) => pusher.go()));
-    const sent = await Promise.all(this.pushers.map((pusher) => pusher.event("sent")));
-    return Math.max(...sent.map(({ seconds }) => seconds));
   }
 
-  /** How fast all of them together have sent. */
-  async bytesPerSecond(): Promise<number> {
-    const sent = await Promise.all(this.pushers.map((pusher) => pusher.event("sent")));
-    return sent.reduce((sum, { bytes, seconds }) => sum + bytes / seconds, 0);
+  /** Waits until all who send are held, and nothing more comes in. */
+  async untilHeld(): Promise<void> {
+    const { gateway, pushers } = this;
+    const side = this.role === "harness" ? "executor" : "harness";
+    await until(
+      "those who send are held",
+      async () => await gateway.metric(`cxg_held{side="${side}"}`) === pushers.length,
+      HELD_WITHIN_MS,
+    );
+    let passed = -1;
+    await until("nothing more comes in", async () => {
+      const before = passed;
+      passed = await gateway.metric(`cxg_frames_total{to="${this.role}"}`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      // The round trips of others are small and few.
+      return before >= 0 && await gateway.metric("cxg_buffered_bytes") > 0 && passed - before < 400;
+    }, HELD_WITHIN_MS);
   }
 
   /** Checks what each side was told, and that nothing is left when the one that was stuck has read. */

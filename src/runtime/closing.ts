@@ -1,4 +1,5 @@
-import type { Ending } from "./endings.ts";
+import type { Ending } from "../switchboard/endings.ts";
+import { type Fields, ownField } from "./insides.ts";
 
 /** How long a peer may go on sending before it answers a close frame, in milliseconds. */
 const LINGER_MS = 5_000;
@@ -30,11 +31,9 @@ export function closeSocket(socket: WebSocket, ending: Ending): void {
  * server's again, so that a peer that ignores the close frame is cut.
  */
 function linger(socket: WebSocket): void {
-  const role = Object.getOwnPropertySymbols(socket).find((symbol) =>
-    symbol.description === "[[role]]"
-  );
+  const role = ownField(socket, "[[role]]");
   if (role === undefined) return;
-  const fields = socket as unknown as Record<symbol, unknown>;
+  const fields = socket as unknown as Fields;
   const server = fields[role];
   fields[role] = CLIENT_ROLE;
   const timer = setTimeout(() => fields[role] = server, LINGER_MS);

@@ -1,0 +1,65 @@
+import { type Fields, method, ownField } from "./insides.ts";
+
+/** The symbols that reading is stopped by. */
+interface Symbols {
+  readonly readyState: symbol;
+  readonly eventLoop: symbol;
+}
+
+/** Looked for once: `undefined` before, `false` where the runtime lacks one. */
+let symbols: Symbols | false | undefined;
+
+function symbolsOf(socket: WebSocket): Symbols | false {
+  if (symbols !== undefined) return symbols;
+  const readyState = ownField(socket, "[[readyState]]");
+  const eventLoop = method("[[eventLoop]]");
+  return symbols = readyState && eventLoop ? { readyState, eventLoop } : false;
+}
+
+/**
+ * The loop in which the runtime reads a server's websocket, which can be stopped and started again: what the
+ * peer sends meanwhile fills the kernel's buffers, and TCP holds the peer back.
+ *
+ * The class offers no pause. But its loop runs while its ready state is not CLOSED, and looks at that right
+ * after each message was handled: set so at that moment the loop returns, and tells nobody. A microtask
+ * later the state is what it was. Whoever stops it must see to it that the runtime does not judge the peer by
+ * its pings, which it cannot answer meanwhile (`heartbeat.ts`).
+ */
+export class ReadLoop {
+  readonly #socket: WebSocket;
+  readonly #symbols: Symbols | false;
+  #isStopped = false;
+
+  /** @param socket just upgraded */
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    this.#symbols = symbolsOf(socket);
+  }
+
+  /** Whether the runtime lets reading be stopped. */
+  get canStop(): boolean {
+    return this.#symbols !== false;
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** Stops reading. To be called as the last thing that a message handler does, and nowhere else. */
+  stop(): void {
+    if (this.#symbols === false || this.#isStopped) return;
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#isStopped = true;
+    const { readyState } = this.#symbols;
+    const fields = this.#socket as unknown as Fields;
+    fields[readyState] = WebSocket.CLOSED;
+    queueMicrotask(() => fields[readyState] = WebSocket.OPEN);
+  }
+
+  /** Reads on, if it was stopped; not in the same turn. */
+  start(): void {
+    if (this.#symbols === false || !this.#isStopped) return;
+    this.#isStopped = false;
+    (this.#socket as unknown as Record<symbol, () => void>)[this.#symbols.eventLoop]!();
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * A peer that reads slowly slows who sends to it, and loses nothing.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { greet, openBridge, untilConnected } from "../support/exclusive.ts";
+import { switchboardTest, type TestGateway } from "../support/gateway.ts";
+import { RawSocket } from "../support/raw_socket.ts";
+import { claim, dialInAsRelay, frame, openRelayBridge, parseFrame } from "../support/relay.ts";
+import { connect, type Peer, settled, until } from "../support/websocket.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** What is sent to the slow one: far more than the gateway and the kernel's buffers hold. */
+const MESSAGES = 512;
+const MESSAGE_BYTES = 128 * KIB;
+
+/** What may wait in the gateway for one peer, and a frame or two on top. */
+const WAITING_AT_MOST = 2 * MIB;
+
+/** A message that says which it is. */
+function message(n: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(MESSAGE_BYTES).fill(n & 0xff);
+  new DataView(bytes.buffer).setUint32(0, n);
+  return bytes;
+}
+
+/** Sends them all; what the kernel does not take waits at the sender. */
+function sendAll(peer: Peer, wrap: (payload: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) {
+  for (let n = 0; n < MESSAGES; n++) peer.send(wrap(message(n)));
+}
+
+/** Waits until the gateway holds somebody, and nothing moves any more. */
+async function untilHeld(gateway: TestGateway, side: "executor" | "harness"): Promise<void> {
+  await until(
+    "the sender is held",
+    () => gateway.metric(`cxg_held{side="${side}"}`).then((n) => n === 1),
+  );
+  let before = -1;
+  await until("nothing moves", async () => {
+    const passed = await gateway.metric(
+      `cxg_frame_bytes_total{to="${side === "executor" ? "harness" : "executor"}"}`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const same = passed === before;
+    before = passed;
+    return same;
+  });
+}
+
+switchboardTest(
+  "a harness that does not read holds its executor, and gets all of it later",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await connect(
+      `${gateway.wsUrl}/codex-exec/${executor.exe_id}?token=${executor.registration_token}`,
+    );
+    await untilConnected(gateway, executor.exe_id);
+    const token = await gateway.capToken(executor.exe_id);
+    using slow = await RawSocket.open(gateway.port, `/bridge/${executor.exe_id}`, token);
+    slow.stopReading();
+    await until("the bridge is up", async () => await gateway.metric("cxg_bridges") === 1);
+    sendAll(machine, (payload) => payload);
+    await untilHeld(gateway, "executor");
+    assert.ok(await gateway.metric("cxg_buffered_bytes") <= WAITING_AT_MOST);
+    // The other way is open: what the one who does not read sends goes to the one who is held.
+    slow.sendMessage(new TextEncoder().encode("the other way"));
+    assert.equal(new TextDecoder().decode(await machine.next() as Uint8Array), "the other way");
+
+    slow.resumeReading();
+    for (let n = 0; n < MESSAGES; n++) {
+      const { payload } = await slow.readFrame();
+      assert.equal(payload.length, MESSAGE_BYTES);
+      assert.equal(new DataView(payload.buffer, payload.byteOffset).getUint32(0), n);
+    }
+    await until(
+      "nobody is held",
+      async () => await gateway.metric('cxg_held{side="executor"}') === 0,
+    );
+    assert.equal(await gateway.metric("cxg_buffered_bytes"), 0);
+    assert.ok(await gateway.metric('cxg_held_seconds_total{side="executor"}') > 0);
+    slow.sendMessage(new TextEncoder().encode("still there"));
+    assert.equal(new TextDecoder().decode(await machine.next() as Uint8Array), "still there");
+  },
+);
+
+switchboardTest(
+  "an executor that does not read holds its harness, and gets all of it later",
+  async (gateway) => {
+    const { exe_id, registration_token } = await gateway.createExecutor();
+    using slow = await RawSocket.open(gateway.port, `/codex-exec/${exe_id}`, registration_token);
+    await untilConnected(gateway, exe_id);
+    await using harness = await openBridge(gateway, exe_id);
+    await until("the bridge is up", async () => await gateway.metric("cxg_bridges") === 1);
+    slow.stopReading();
+    sendAll(harness, (payload) => payload);
+    await untilHeld(gateway, "harness");
+    assert.ok(await gateway.metric("cxg_buffered_bytes") <= WAITING_AT_MOST);
+    slow.resumeReading();
+    for (let n = 0; n < MESSAGES; n++) {
+      const { payload } = await slow.readFrame();
+      assert.equal(new DataView(payload.buffer, payload.byteOffset).getUint32(0), n);
+    }
+    await until(
+      "nobody is held",
+      async () => await gateway.metric('cxg_held{side="harness"}') === 0,
+    );
+  },
+);
+
+switchboardTest(
+  "a peer that is held is not taken for dead, however often it would be pinged",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await connect(
+      `${gateway.wsUrl}/codex-exec/${executor.exe_id}?token=${executor.registration_token}`,
+    );
+    await untilConnected(gateway, executor.exe_id);
+    const token = await gateway.capToken(executor.exe_id);
+    using slow = await RawSocket.open(gateway.port, `/bridge/${executor.exe_id}`, token);
+    await until("the bridge is up", async () => await gateway.metric("cxg_bridges") === 1);
+    slow.stopReading();
+    sendAll(machine, (payload) => payload);
+    await untilHeld(gateway, "executor");
+    // Four ping intervals, in which it takes a little now and then.
+    const end = performance.now() + 4_000;
+    let n = 0;
+    while (performance.now() < end) {
+      slow.resumeReading();
+      const { payload } = await slow.readFrame();
+      assert.equal(new DataView(payload.buffer, payload.byteOffset).getUint32(0), n++);
+      slow.stopReading();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.equal(await settled(machine.closed, 0), false);
+    slow.resumeReading();
+    for (; n < MESSAGES; n++) await slow.readFrame();
+    slow.sendMessage(new TextEncoder().encode("there"));
+    assert.equal(new TextDecoder().decode(await machine.next() as Uint8Array), "there");
+  },
+  { pingIntervalS: 1 },
+);
+
+switchboardTest(
+  "one who takes nothing for too long is closed, and its sender goes on",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await dialInAsRelay(gateway, executor);
+    const token = await gateway.capToken(executor.exe_id);
+    using stuck = await RawSocket.open(gateway.port, `/bridge/${executor.exe_id}`, token);
+    stuck.sendMessage(frame("stream-stuck", "resume"));
+    await machine.next();
+    stuck.stopReading();
+    sendAll(machine, (payload) => frame("stream-stuck", "data", payload));
+    const reset = parseFrame(await machine.next(30_000));
+    assert.deepEqual([reset.streamId, reset.body], ["stream-stuck", "reset"]);
+    await using other = await openRelayBridge(gateway, executor.exe_id);
+    await claim(other, machine, "stream-other");
+    machine.send(frame("stream-other", "data", new Uint8Array([1])));
+    assert.equal(parseFrame(await other.next(30_000)).streamId, "stream-other");
+    stuck.resumeReading();
+    assert.deepEqual(await stuck.readClose(), { code: 1013, reason: "reading too slowly" });
+  },
+  { stuckMs: 1_000 },
+);
+
+switchboardTest(
+  "a harness goes while its executor is held for it: the executor serves the next",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await connect(
+      `${gateway.wsUrl}/codex-exec/${executor.exe_id}?token=${executor.registration_token}`,
+    );
+    await untilConnected(gateway, executor.exe_id);
+    {
+      const token = await gateway.capToken(executor.exe_id);
+      using slow = await RawSocket.open(gateway.port, `/bridge/${executor.exe_id}`, token);
+      await until("the bridge is up", async () => await gateway.metric("cxg_bridges") === 1);
+      slow.stopReading();
+      sendAll(machine, (payload) => payload);
+      await untilHeld(gateway, "executor");
+    }
+    await until(
+      "its bridge is over",
+      async () => await gateway.metric("cxg_bridges") === 0,
+      60_000,
+    );
+    await until("all that was for it is dropped", () => machine.buffered === 0, 60_000);
+    await using next = await openBridge(gateway, executor.exe_id);
+    await greet(next, machine);
+  },
+);
