@@ -7,6 +7,8 @@ const HERE = "127.0.0.1";
 /** One connection to the inner listener. */
 export interface InnerConnection {
   readonly conn: Deno.TcpConn;
+  /** Whether a request has come by it. */
+  readonly isHeard: boolean;
   /** Closes it. To be called in place of `conn.close()`. */
   close(): void;
 }
@@ -18,15 +20,16 @@ export interface InnerConnection {
  */
 export class InnerListener {
   readonly #http: Listener;
-  /** The clients, by the local port of the connection that stands for them. */
-  readonly #clients = new Map<number, Deno.NetAddr>();
+  /** By the local port of each connection whom it stands for, and whether a request has come by it. */
+  readonly #clients = new Map<number, { readonly address: Deno.NetAddr; isHeard: boolean }>();
 
   constructor(handler: Deno.ServeHandler<Deno.NetAddr>) {
     const options = { hostname: HERE, port: 0, reusePort: false };
     this.#http = new Listener(options, (req, { remoteAddr, completed }) => {
       const client = remoteAddr.hostname === HERE ? this.#clients.get(remoteAddr.port) : undefined;
       if (client === undefined) return refusal(remoteAddr);
-      return handler(req, { remoteAddr: client, completed });
+      client.isHeard = true;
+      return handler(req, { remoteAddr: client.address, completed });
     });
   }
 
@@ -40,13 +43,17 @@ export class InnerListener {
    *
    * @throws what `Deno.connect` throws
    */
-  async connect(client: Deno.NetAddr): Promise<InnerConnection> {
+  async connect(address: Deno.NetAddr): Promise<InnerConnection> {
     const conn = await Deno.connect({ hostname: HERE, port: this.port });
     const { port } = conn.localAddr;
+    const client = { address, isHeard: false };
     // Before a byte is written, so before there is a request.
     this.#clients.set(port, client);
     return {
       conn,
+      get isHeard() {
+        return client.isHeard;
+      },
       close: () => {
         // Before it is closed: as long as it is open nobody else can come from its port.
         if (this.#clients.get(port) === client) this.#clients.delete(port);
@@ -69,8 +76,5 @@ function refusal({ hostname, port }: Deno.NetAddr): Response {
   log.warn("refused a connection from this machine to the port behind the TLS listener", {
     remote: `${hostname}:${port}`,
   });
-  return new Response("this port is the gateway's own\n", {
-    status: 403,
-    headers: { connection: "close" },
-  });
+  return new Response("this port is the gateway's own\n", { status: 403 });
 }

@@ -14,7 +14,7 @@ import { hostNames, hostOf } from "./host_names.ts";
 import { CA_FILE, selfSigned } from "./self_signed.ts";
 
 /** How often it is looked whether there is a newer certificate, in milliseconds. */
-const LOOK_EVERY_MS = 30_000;
+const LOOK_EVERY_MS = 10_000;
 
 /** From how long before the end of a certificate of one's own on the log says so, and how often. */
 const DAY_MS = 24 * 3600 * 1000;

@@ -44,12 +44,11 @@ export function closeQuietly(conn: Deno.Conn): void {
 /**
  * A TCP connection as a stream of `node:stream`, which is what `node:tls` takes besides sockets of
  * `node:net`. Those are not used: in Deno 2.9.6 their listener ends silently when no file descriptor is
- * left. What the TLS layer does not pass on of back-pressure, it passes on itself, both ways.
+ * left, and while they are paused they read on into memory without end.
  */
 export class TcpStream extends Duplex {
   readonly #conn: Deno.TcpConn;
   #held: Promise<void> = Promise.resolve();
-  #writing: Promise<void> = Promise.resolve();
   #level = 0;
 
   constructor(conn: Deno.TcpConn) {
@@ -60,11 +59,6 @@ export class TcpStream extends Duplex {
   /** Reads nothing more until `passedOn` is settled. */
   hold(passedOn: Promise<void>): void {
     this.#held = passedOn;
-  }
-
-  /** Resolves when all that was written is the kernel's, or the connection has ended. */
-  async flushed(): Promise<void> {
-    while (this.writableLength > 0 && !this.destroyed) await this.#writing;
   }
 
   override async _read(): Promise<void> {
@@ -98,15 +92,12 @@ export class TcpStream extends Duplex {
     done(error);
   }
 
-  #write(chunks: readonly Uint8Array[], done: (error?: Error) => void): void {
-    const write = async () => {
-      try {
-        for (const chunk of chunks) await writeAll(this.#conn, chunk);
-      } catch (error) {
-        return done(error as Error);
-      }
-      done();
-    };
-    this.#writing = write();
+  async #write(chunks: readonly Uint8Array[], done: (error?: Error) => void): Promise<void> {
+    try {
+      for (const chunk of chunks) await writeAll(this.#conn, chunk);
+    } catch (error) {
+      return done(error as Error);
+    }
+    done();
   }
 }

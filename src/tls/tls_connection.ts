@@ -1,9 +1,7 @@
 import { type SecureContext, TLSSocket } from "node:tls";
+import { sleep } from "../within.ts";
 import type { InnerConnection, InnerListener } from "./inner_listener.ts";
 import { endWriting, nextReadLevel, readBuffer, TcpStream, writeAll } from "./tcp_stream.ts";
-
-/** How long a client may take for its handshake and to begin its first request, in milliseconds. */
-const BEGIN_TIMEOUT_MS = 10_000;
 
 /** How long a client may keep its half of a connection open that the gateway has ended, in milliseconds. */
 const LINGER_MS = 5_000;
@@ -18,6 +16,8 @@ const INNER_RETRY_MS = 50;
 export interface TlsConnectionOptions {
   readonly context: SecureContext;
   readonly inner: InnerListener;
+  /** How long the client may take for its handshake and to begin its first request, in milliseconds. */
+  readonly beginTimeoutMs: number;
   /** Called once, with what ended it if it is an error. */
   readonly onEnd: (error?: Error) => void;
 }
@@ -43,7 +43,7 @@ export class TlsConnection {
     this.#options = options;
     this.#client = conn.remoteAddr;
     this.#stream = new TcpStream(conn);
-    this.#endAfter(BEGIN_TIMEOUT_MS);
+    this.#endAfter(options.beginTimeoutMs);
     const { context } = options;
     // The types know sockets only; any stream will do (nodejs.org/api/tls.html, "new tls.TLSSocket").
     const socket = this.#stream as unknown as ConstructorParameters<typeof TLSSocket>[0];
@@ -58,9 +58,9 @@ export class TlsConnection {
     this.#stream.on("close", () => this.end());
   }
 
-  /** Whether the client has said nothing yet. */
-  get isUnused(): boolean {
-    return this.#upward === undefined;
+  /** Whether a request of the client has reached the HTTP server. */
+  get isHeard(): boolean {
+    return this.#inner?.isHeard === true;
   }
 
   /** Ends it at once, whatever is under way. */
@@ -103,7 +103,7 @@ export class TlsConnection {
         // No file descriptor is left, or the listener is just being opened again: the kernel's queue
         // would let a client wait as well.
         if (performance.now() > deadline) return this.end(error as Error);
-        await new Promise((resolve) => setTimeout(resolve, INNER_RETRY_MS));
+        await sleep(INNER_RETRY_MS);
       }
     }
     if (this.#isOver) return this.#inner?.close();
@@ -128,12 +128,10 @@ export class TlsConnection {
   }
 
   /** Encrypts and sends; resolves when all of it is the kernel's. */
-  async #write(bytes: Uint8Array): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
+  #write(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
       this.#tls.write(bytes, (error) => error ? reject(error) : resolve());
     });
-    // Over a stream that is no socket the TLS layer says so as soon as it has encrypted.
-    await this.#stream.flushed();
   }
 
   #clientEnded(): void {

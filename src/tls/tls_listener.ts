@@ -1,9 +1,13 @@
 import type { ListenOptions } from "../listener.ts";
 import { log } from "../logging.ts";
-import { within } from "../within.ts";
+import { sleep, within } from "../within.ts";
 import { InnerListener } from "./inner_listener.ts";
 import type { ServerCertificate } from "./server_certificate.ts";
+import { closeQuietly } from "./tcp_stream.ts";
 import { TlsConnection } from "./tls_connection.ts";
+
+/** How long a client may take for its handshake and to begin its first request, in milliseconds. */
+const BEGIN_TIMEOUT_MS = 10_000;
 
 /** How long after it failed accepting is tried again, in milliseconds. */
 const ACCEPT_PAUSE_MS = 50;
@@ -12,7 +16,10 @@ const ACCEPT_PAUSE_MS = 50;
 const SETTLED_MS = 10_000;
 
 /** How long those who have just connected have to bring their request when it stops, in milliseconds. */
-const BEGIN_TIMEOUT_MS = 1_000;
+const LAST_REQUEST_TIMEOUT_MS = 1_000;
+
+/** How often it is looked whether they have, in milliseconds. */
+const LOOK_MS = 5;
 
 /** How long answers that were given have to reach their clients when it stops, in milliseconds. */
 const DELIVER_TIMEOUT_MS = 1_000;
@@ -27,9 +34,9 @@ export class TlsListener {
   readonly #listener: Deno.TcpListener;
   readonly #inner: InnerListener;
   readonly #certificate: ServerCertificate;
+  readonly #beginTimeoutMs: number;
   readonly #connections = new Set<TlsConnection>();
-  /** Called when a connection has ended. */
-  #onEnd: () => void = () => {};
+  #emptied: (() => void) | undefined;
   #loggedAt = -Infinity;
   #isOver = false;
 
@@ -42,12 +49,19 @@ export class TlsListener {
     options: ListenOptions,
     certificate: ServerCertificate,
     handler: Deno.ServeHandler<Deno.NetAddr>,
+    beginTimeoutMs = BEGIN_TIMEOUT_MS,
   ) {
     this.#certificate = certificate;
+    this.#beginTimeoutMs = beginTimeoutMs;
     this.#listener = Deno.listen(options);
     this.addr = this.#listener.addr;
     this.#inner = new InnerListener(handler);
     this.#accept();
+  }
+
+  /** How many connections are open. */
+  get size(): number {
+    return this.#connections.size;
   }
 
   /** Accepts nothing new; resolves when no request is in hand and every answer is on its way. */
@@ -55,54 +69,56 @@ export class TlsListener {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#listener.close();
-    // A handshake takes a round trip or two, and after it has answered a gateway that stops ends a connection.
-    const begun = [...this.#connections].filter(({ isUnused }) => isUnused);
-    await this.#untilEnded(
-      BEGIN_TIMEOUT_MS,
-      () => !begun.some((one) => this.#connections.has(one)),
-    );
-    for (const connection of this.#connections) if (connection.isUnused) connection.end();
+    await this.#hearThemAll();
     await this.#inner.shutdown();
-    await this.#untilEnded(DELIVER_TIMEOUT_MS, () => this.#connections.size === 0);
+    const emptied = new Promise<void>((resolve) => this.#emptied = resolve);
+    if (this.#connections.size > 0) await within(DELIVER_TIMEOUT_MS, emptied);
     for (const connection of this.#connections) connection.end();
   }
 
-  /** Waits until enough connections have ended, but no longer than `ms`. */
-  async #untilEnded(ms: number, isEnough: () => boolean): Promise<void> {
-    const ended = Promise.withResolvers<void>();
-    this.#onEnd = () => {
-      if (isEnough()) ended.resolve();
-    };
-    this.#onEnd();
-    await within(ms, ended.promise);
-    this.#onEnd = () => {};
+  /** Lets those in their handshake, of a round trip or two, bring their request; closes who brings none. */
+  async #hearThemAll(): Promise<void> {
+    const deadline = performance.now() + LAST_REQUEST_TIMEOUT_MS;
+    const silent = () => [...this.#connections].filter(({ isHeard }) => !isHeard);
+    while (silent().length > 0 && performance.now() < deadline) await sleep(LOOK_MS);
+    for (const connection of silent()) connection.end();
   }
 
   async #accept(): Promise<void> {
     while (!this.#isOver) {
+      let conn: Deno.TcpConn;
       try {
-        this.#serve(await this.#listener.accept());
+        conn = await this.#listener.accept();
       } catch (error) {
         if (this.#isOver) return;
         this.#failed(error);
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
+        await sleep(ACCEPT_PAUSE_MS);
+        continue;
+      }
+      try {
+        conn.setNoDelay(true);
+        this.#serve(conn);
+      } catch (error) {
+        // It has gone already, say.
+        log.debug("a connection could not be served", { error: `${error}` });
+        closeQuietly(conn);
       }
     }
   }
 
   #serve(conn: Deno.TcpConn): void {
-    conn.setNoDelay(true);
     const remote = conn.remoteAddr.hostname;
     const connection = new TlsConnection(conn, {
       context: this.#certificate.context,
       inner: this.#inner,
+      beginTimeoutMs: this.#beginTimeoutMs,
       onEnd: (error) => {
         // Strangers do as they please: it is no event.
         if (error !== undefined) {
           log.debug("a TLS connection failed", { remote, error: `${error}` });
         }
         this.#connections.delete(connection);
-        this.#onEnd();
+        if (this.#connections.size === 0) this.#emptied?.();
       },
     });
     this.#connections.add(connection);

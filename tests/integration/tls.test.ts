@@ -4,7 +4,6 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { request } from "node:https";
 import { X509Certificate } from "node:crypto";
 import { connect as connectTls } from "node:tls";
 import { newRegistrationToken } from "../../src/auth/registration_tokens.ts";
@@ -29,7 +28,7 @@ import {
   register,
   resetReason,
 } from "../support/relay.ts";
-import { fetchFrom, trustedFor } from "../support/trust.ts";
+import { fetchFrom, requestTo, trustedFor } from "../support/trust.ts";
 import { connect, settled, until } from "../support/websocket.ts";
 
 const SELF_SIGNED = { tls: "self-signed" } as const;
@@ -229,13 +228,12 @@ function servedBy(gateway: TestGateway): Promise<string> {
 /** Posts from an address of this machine; returns the status. */
 function post(gateway: TestGateway, path: string, from: string, token: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const asked = request(gateway.url + path, {
+    const asked = requestTo(gateway.url + path, {
       method: "POST",
       headers: { authorization: `Bearer ${token}` },
       localAddress: from,
-      ca: trustedFor(gateway.url).ca,
-      agent: false,
-    }, (response) => {
+    });
+    asked.on("response", (response) => {
       response.resume();
       resolve(response.statusCode!);
     });

@@ -4,6 +4,8 @@
  * @module
  */
 import assert from "node:assert/strict";
+import type { StoreOptions } from "../../src/store/store.ts";
+import { TestCertificates } from "../support/certificates.ts";
 import { forEachDatabase } from "../support/databases.ts";
 import { dialIn, greet, openBridge } from "../support/exclusive.ts";
 import { freePort } from "../support/free_port.ts";
@@ -16,35 +18,47 @@ const LONGEST_HOLD_MS = 5_000;
 
 forEachDatabase(
   "a gateway takes over on the same port: no register call is refused",
-  async (store) => {
-    const variables = { CXG_PORT: String(freePort()), CXG_SHARE_PORT: "1" };
-    await using old = await GatewayProcess.start(store, variables);
-    const executor = await old.createExecutor();
-    await using machine = await dialIn(old, executor);
-
-    const embedded = store.databaseUrl === undefined;
-    await using successor = GatewayProcess.launch(store, variables);
-    // The embedded database lets the successor in only when the old one has begun to stop.
-    await (embedded ? successor.inLine() : successor.listening);
-
-    const calls = new SteadyCalls(() => register(old, executor));
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    old.kill("SIGTERM");
-    assert.equal((await machine.closed).code, 1012);
-    assert.equal(await old.exited, 0);
-    await successor.listening;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const { answered, cut, longestMs } = await calls.stop();
-    assert.ok(answered >= 3, `${answered} calls were answered`);
-    // One whose request the old gateway has not read when it stops to listen is cut by the runtime.
-    assert.ok(cut <= 1, `${cut} calls were cut`);
-    assert.ok(longestMs < LONGEST_HOLD_MS, `one took ${longestMs} ms`);
-
-    await using again = await dialIn(successor, executor);
-    await using harness = await openBridge(successor, executor.exe_id);
-    await greet(harness, again);
-  },
+  (store) => takeOver(store),
 );
+
+forEachDatabase("so it does over TLS", async (store) => {
+  await using certificates = await TestCertificates.create();
+  await takeOver(store, certificates);
+});
+
+/** @param certificates for TLS */
+async function takeOver(store: StoreOptions, certificates?: TestCertificates): Promise<void> {
+  const variables = {
+    CXG_PORT: String(freePort()),
+    CXG_SHARE_PORT: "1",
+    ...certificates?.variables,
+  };
+  await using old = await GatewayProcess.start(store, variables, certificates?.ca);
+  const executor = await old.createExecutor();
+  await using machine = await dialIn(old, executor);
+
+  const embedded = store.databaseUrl === undefined;
+  await using successor = GatewayProcess.launch(store, variables, certificates?.ca);
+  // The embedded database lets the successor in only when the old one has begun to stop.
+  await (embedded ? successor.inLine() : successor.listening);
+
+  const calls = new SteadyCalls(() => register(old, executor));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  old.kill("SIGTERM");
+  assert.equal((await machine.closed).code, 1012);
+  assert.equal(await old.exited, 0);
+  await successor.listening;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const { answered, cut, longestMs } = await calls.stop();
+  assert.ok(answered >= 3, `${answered} calls were answered`);
+  // One whose request the old gateway has not read when it stops to listen is cut by the runtime.
+  assert.ok(cut <= 1, `${cut} calls were cut`);
+  assert.ok(longestMs < LONGEST_HOLD_MS, `one took ${longestMs} ms`);
+
+  await using again = await dialIn(successor, executor);
+  await using harness = await openBridge(successor, executor.exe_id);
+  await greet(harness, again);
+}
 
 forEachDatabase("one that was killed is taken over from as well", async (store) => {
   const variables = { CXG_PORT: String(freePort()), CXG_SHARE_PORT: "1" };

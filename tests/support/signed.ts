@@ -5,9 +5,9 @@
  */
 // @ts-types="@types/aws4"
 import aws4 from "aws4";
-import { request } from "node:http";
 import type { KeyPair } from "../../src/auth/direct_keys.ts";
 import type { CreatedExecutor, GatewayClient } from "./gateway.ts";
+import { requestTo } from "./trust.ts";
 import { connect, handshake, type HandshakeAnswer, type Peer } from "./websocket.ts";
 import { untilConnected } from "./exclusive.ts";
 
@@ -82,7 +82,8 @@ export function post(
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { "content-length": _, ...rest } = headers;
-    const asked = request(url, { method: "POST", headers: rest, agent: false }, async (answer) => {
+    const asked = requestTo(url, { method: "POST", headers: rest });
+    asked.on("response", async (answer) => {
       let body = "";
       for await (const chunk of answer.setEncoding("utf8")) body += chunk;
       resolve({ status: answer.statusCode!, headers: answer.headers, body });

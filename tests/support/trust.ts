@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { type ClientRequest, request as requestHttp, type RequestOptions } from "node:http";
+import { request as requestHttps } from "node:https";
 
 /** What a client needs to reach a gateway with TLS. */
 export interface Trusted {
@@ -17,16 +19,19 @@ const byPort = new Map<number, Trusted>();
 /** Trusts a CA for what listens on a port of this machine, until it is disposed. */
 export class Trust implements Disposable {
   readonly #port: number;
+  readonly #trusted: Trusted;
 
   /** @param ca PEM */
   constructor(port: number, ca: string) {
     this.#port = port;
-    byPort.set(port, { ca, client: Deno.createHttpClient({ caCerts: [ca] }) });
+    this.#trusted = { ca, client: Deno.createHttpClient({ caCerts: [ca] }) };
+    // Of two that share a port the later one.
+    byPort.set(port, this.#trusted);
   }
 
   [Symbol.dispose](): void {
-    byPort.get(this.#port)?.client.close();
-    byPort.delete(this.#port);
+    this.#trusted.client.close();
+    if (byPort.get(this.#port) === this.#trusted) byPort.delete(this.#port);
   }
 }
 
@@ -38,4 +43,10 @@ export function trustedFor(url: string): Partial<Trusted> {
 /** `fetch`, with the gateway's CA. */
 export function fetchFrom(url: string, init: RequestInit = {}): Promise<Response> {
   return fetch(url, { ...init, client: trustedFor(url).client });
+}
+
+/** `request` of `node:http` or `node:https`, with the gateway's CA, on a connection of its own. */
+export function requestTo(url: string, options: RequestOptions = {}): ClientRequest {
+  const request = url.startsWith("https:") ? requestHttps : requestHttp;
+  return request(url, { ...options, agent: false, ca: trustedFor(url).ca } as RequestOptions);
 }

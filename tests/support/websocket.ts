@@ -3,9 +3,7 @@
  *
  * @module
  */
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
-import { trustedFor } from "./trust.ts";
+import { requestTo, trustedFor } from "./trust.ts";
 
 /** How a websocket ended. */
 export interface Closed {
@@ -110,11 +108,8 @@ export function handshake(
   headers: Record<string, string> = {},
 ): Promise<HandshakeAnswer> {
   return new Promise((resolve, reject) => {
-    const request = url.startsWith("wss:") ? httpsRequest : httpRequest;
-    const asked = request(url.replace(/^ws/, "http"), {
+    const asked = requestTo(url.replace(/^ws/, "http"), {
       headers: { ...HANDSHAKE_HEADERS, ...headers },
-      agent: false,
-      ca: trustedFor(url).ca,
     });
     asked.on("upgrade", ({ statusCode, headers }, socket) => {
       socket.destroy();
