@@ -1,5 +1,6 @@
 import { log } from "./logging.ts";
 import type { Sighting } from "./model.ts";
+import type { SwitchboardEvent } from "./switchboard/events.ts";
 import type { ExecutorLink } from "./switchboard/executor_link.ts";
 
 /** How often executors that stay connected are marked as seen, in milliseconds. */
@@ -30,6 +31,15 @@ export class LastSeen {
   constructor(write: Write, onUnknown: (exeId: string) => void) {
     this.#write = write;
     this.#onUnknown = onUnknown;
+  }
+
+  /** Marks an executor that comes or goes. */
+  heed(event: SwitchboardEvent): void {
+    if (event.type === "executor connected") {
+      this.note({ ...sightingOf(event.connection.link), dialled: true });
+    } else if (event.type === "executor left") {
+      this.note(sightingOf(event.connection.link));
+    }
   }
 
   /** Marks executors as seen, soon. */

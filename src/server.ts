@@ -10,6 +10,8 @@ import { dispatch } from "./dispatch.ts";
 import { Holdings } from "./holdings.ts";
 import { LastSeen, sightingOf } from "./last_seen.ts";
 import { Listener } from "./listener.ts";
+import { SwitchboardCounts } from "./listeners/switchboard_counts.ts";
+import { logEvent } from "./listeners/switchboard_log.ts";
 import { log } from "./logging.ts";
 import { Pacer } from "./pacer.ts";
 import { Refusals } from "./refusals.ts";
@@ -18,14 +20,10 @@ import { sendAway } from "./send_away.ts";
 import type { Services } from "./services.ts";
 import { waitForTurnToServe } from "./store/data_directory.ts";
 import { Store, type StoreOptions } from "./store/store.ts";
-import { ConnRegistry } from "./switchboard/conn_registry.ts";
-import { Contention } from "./switchboard/contention.ts";
-import { REMOVED, TURN_REVOKED } from "./switchboard/endings.ts";
-import { dialsAgain, type ExecutorLink } from "./switchboard/executor_link.ts";
-import { LiveTurns } from "./switchboard/live_turns.ts";
+import type { Contention } from "./switchboard/contention.ts";
+import { TURN_REVOKED } from "./switchboard/endings.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
-import { Pressure } from "./switchboard/pressure.ts";
-import { Traffic } from "./switchboard/traffic.ts";
+import { Switchboard } from "./switchboard/switchboard.ts";
 import { ServerCertificate } from "./tls/server_certificate.ts";
 import { TlsListener } from "./tls/tls_listener.ts";
 import { sleep, within } from "./within.ts";
@@ -183,7 +181,7 @@ async function openServices(
   {
     maxWaitingChecks,
     maxRevokedInMemory = MAX_REVOKED,
-    contention = new Contention(),
+    contention,
     stuckMs,
   }: Limits,
   stopping: AbortSignal,
@@ -192,21 +190,28 @@ async function openServices(
   let store: Store | undefined;
   try {
     store = await Store.open(config);
-    // codex from 0.142 on dials the same URL again until it is let in (protocol.md section 3).
-    const registry = new ConnRegistry<ExecutorLink>(dialsAgain);
+    const { maxStreams, maxBufferedBytes, maxFrameBytes } = config;
+    const switchboard = new Switchboard({
+      limits: { maxStreams, maxBufferedBytes, maxFrameBytes },
+      stuckMs,
+      contention,
+    });
     const revocations = await Revocations.load(
       store,
       maxRevokedInMemory,
       config.maxTokenTtlS + CLOCK_LEEWAY_S,
     );
-    const liveTurns = new LiveTurns();
-    const lastSeen = lastSeenIn(store, registry);
+    const lastSeen = lastSeenIn(store, switchboard);
+    const switchboardCounts = new SwitchboardCounts();
+    switchboard.on(logEvent);
+    switchboard.on((event) => switchboardCounts.count(event));
+    switchboard.on((event) => lastSeen.heed(event));
     const services: Services = {
       config,
       store,
-      registry,
+      switchboard,
+      switchboardCounts,
       revocations,
-      liveTurns,
       registrationTokens,
       wrongTokens: new WrongTokens(),
       tickets: await deriveTickets(config.capTokenHmacSecret),
@@ -217,9 +222,6 @@ async function openServices(
       openSockets: new OpenSockets(config.maxBufferedBytes),
       trustedProxies: new TrustedProxies(config.trustedProxies),
       connections: new Holdings(config.maxConnectionsPerAddress),
-      contention,
-      traffic: new Traffic(),
-      pressure: new Pressure(stuckMs),
       refusals: new Refusals(),
       arrivals: new Pacer(),
       startedAt: Date.now(),
@@ -227,11 +229,11 @@ async function openServices(
     };
     revocations.startPruner(stopping);
     if (config.databaseUrl !== undefined) {
-      revocations.startWatcher((turnId) => endTurn(liveTurns, turnId), stopping);
+      revocations.startWatcher((turnId) => endTurn(switchboard, turnId), stopping);
     }
     services.openSockets.startSweep(config.pingIntervalS, stopping);
     lastSeen.startHeartbeat(
-      () => registry.connectedIds().map((exeId) => sightingOf(registry.lookup(exeId)!)),
+      () => switchboard.connected().map(sightingOf),
       stopping,
     );
     return services;
@@ -251,16 +253,16 @@ async function closeServices({ registrationTokens, lastSeen, store }: Services):
   );
 }
 
-function lastSeenIn(store: Store, registry: ConnRegistry<ExecutorLink>): LastSeen {
+function lastSeenIn(store: Store, switchboard: Switchboard): LastSeen {
   return new LastSeen(
     (sightings) => store.registrations.noteSeen(sightings),
     // Removed while it dialled in, or by somebody else than this process.
-    (exeId) => registry.lookup(exeId)?.close(REMOVED, REMOVED),
+    (exeId) => switchboard.remove(exeId),
   );
 }
 
-function endTurn(liveTurns: LiveTurns, turnId: string): void {
-  const ended = liveTurns.end(turnId, TURN_REVOKED);
+function endTurn(switchboard: Switchboard, turnId: string): void {
+  const ended = switchboard.endTurn(turnId, TURN_REVOKED);
   log.info("turn revoked elsewhere", { turn_id: turnId, bridges_ended: ended });
 }
 

@@ -11,21 +11,17 @@ import type { Pacer } from "./pacer.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Store } from "./store/store.ts";
-import type { ConnRegistry } from "./switchboard/conn_registry.ts";
-import type { Contention } from "./switchboard/contention.ts";
-import type { ExecutorLink } from "./switchboard/executor_link.ts";
-import type { LiveTurns } from "./switchboard/live_turns.ts";
+import type { SwitchboardCounts } from "./listeners/switchboard_counts.ts";
 import type { OpenSockets } from "./switchboard/sockets.ts";
-import type { Pressure } from "./switchboard/pressure.ts";
-import type { Traffic } from "./switchboard/traffic.ts";
+import type { Switchboard } from "./switchboard/switchboard.ts";
 
 /** What the server owns and its handlers use. */
 export interface Services {
   readonly config: Config;
   readonly store: Store;
-  readonly registry: ConnRegistry<ExecutorLink>;
+  readonly switchboard: Switchboard;
+  readonly switchboardCounts: SwitchboardCounts;
   readonly revocations: Revocations;
-  readonly liveTurns: LiveTurns;
   readonly registrationTokens: RegistrationTokens;
   readonly wrongTokens: WrongTokens;
   readonly tickets: Tickets;
@@ -36,10 +32,6 @@ export interface Services {
   /** The signatures of direct executors that have opened their websocket. */
   readonly usedSignatures: SingleUse;
   readonly lastSeen: LastSeen;
-  /** Of executors' connections that replace each other. */
-  readonly contention: Contention;
-  readonly traffic: Traffic;
-  readonly pressure: Pressure;
   readonly refusals: Refusals;
   /** Of executors, that register or dial in. */
   readonly arrivals: Pacer;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { renderFamilies } from "../src/handlers/prometheus.ts";
+import { renderFamilies } from "../src/metrics/prometheus.ts";
 
 Deno.test("families are written as the format's page shows them", () => {
   const text = renderFamilies([

@@ -1,13 +1,12 @@
-import { log } from "../logging.ts";
 import type { LastKnown } from "../model.ts";
 import type { Services } from "../services.ts";
-import { HARNESS_LOST } from "../switchboard/endings.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
+import { ExecutorHeldError } from "../switchboard/switchboard.ts";
 import { refuseRevoked, requireCapability, turnRevoked } from "./capability_auth.ts";
 import { HttpError, type RequestContext, socketCredential, unauthorized } from "./http.ts";
 import { requireAdmission, turnOwner } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
-import { OPEN_TIMEOUT_MS, requireWebSocket, upgrade } from "./upgrade.ts";
+import { requireWebSocket, upgrade } from "./upgrade.ts";
 import { executorLabel, timeText } from "./wording.ts";
 
 /** How long a harness is held while its executor is on its way back, in milliseconds. */
@@ -36,7 +35,7 @@ export async function bridge(services: Services, context: RequestContext): Promi
   if (services.revocations.isKnown(caller.turn_id)) throw turnRevoked();
   requireFit(link, context, caller);
   requireAdmission(services, link, caller.turn_id);
-  return join(services, context, link, caller);
+  return await join(services, context, link, caller);
 }
 
 async function authorize(
@@ -107,49 +106,35 @@ function requireKind(
   }
 }
 
-function join(
+/** Joins the harness, unless it is not one: what was taken for it is given back then. */
+async function join(
   services: Services,
   context: RequestContext,
   link: ExecutorLink,
   { turn_id, workspace_id, ticket }: Caller,
-): Response {
-  const { req, remote } = context;
-  const { registry, usedTickets, liveTurns } = services;
-  const { exeId } = link;
-  const holder = {};
-  if (link.kind === "exclusive" && !registry.acquireBridge(exeId, holder)) {
-    const heldSince = registry.heldSince(exeId);
-    const since = heldSince && ` since ${timeText(heldSince)}`;
-    throw new HttpError(
-      409,
-      `${executorLabel(exeId)} is held by another session${since}; wait until that has ended and ` +
-        "try again, or use another executor",
-    );
-  }
+): Promise<Response> {
+  const { req, remote, arrivedAt } = context;
+  const caller = { turnId: turn_id, workspaceId: workspace_id, remote, arrivedAt };
   try {
-    requireWebSocket(req);
-    if (req.signal.aborted) throw new HttpError(499, "the harness has gone; try again");
-    if (ticket !== undefined && !usedTickets.use(ticket.id, ticket.exp)) {
-      throw unauthorized(`the ticket was used before; ${CONNECT_AGAIN}`);
-    }
+    return await services.switchboard.open(caller, link, (connect) => {
+      requireWebSocket(req);
+      if (req.signal.aborted) throw new HttpError(499, "the harness has gone; try again");
+      if (ticket !== undefined && !services.usedTickets.use(ticket.id, ticket.exp)) {
+        throw unauthorized(`the ticket was used before; ${CONNECT_AGAIN}`);
+      }
+      return upgrade(services, context, turnOwner(turn_id), connect);
+    });
   } catch (error) {
-    registry.releaseBridge(exeId, holder);
-    throw error;
+    throw error instanceof ExecutorHeldError ? held(link.exeId, error.since) : error;
   }
-  const fields = { exe_id: exeId, turn_id, workspace_id, remote };
-  return upgrade(services, context, turnOwner(turn_id), (harness) => {
-    // A harness that goes before the answer reaches it gets no event at all, not even a close.
-    const timer = setTimeout(() => endBridge(HARNESS_LOST), OPEN_TIMEOUT_MS);
-    harness.whenOpen(() => {
-      clearTimeout(timer);
-      log.info("bridge opened", fields);
-    });
-    const endBridge = link.join(turn_id, harness, () => {
-      clearTimeout(timer);
-      liveTurns.remove(turn_id, endBridge);
-      registry.releaseBridge(exeId, holder);
-      log.info("bridge ended", fields);
-    });
-    liveTurns.add(turn_id, exeId, endBridge);
-  });
+}
+
+function held(exeId: string, since: Date | undefined): HttpError {
+  return new HttpError(
+    409,
+    `${executorLabel(exeId)} is held by another session${
+      since ? ` since ${timeText(since)}` : ""
+    }; ` +
+      "wait until that has ended and try again, or use another executor",
+  );
 }

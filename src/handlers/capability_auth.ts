@@ -68,7 +68,7 @@ function verify(
 
 /** Whether a turn, whose token has expired, goes on with this executor. */
 async function goesOn(services: Services, cap: CapPayload, exeId: string): Promise<boolean> {
-  return services.liveTurns.goesOn(cap.turn_id, exeId) && await allows(services, cap, exeId);
+  return services.switchboard.goesOn(cap.turn_id, exeId) && await allows(services, cap, exeId);
 }
 
 async function allows(services: Services, cap: CapPayload, exeId: string): Promise<boolean> {

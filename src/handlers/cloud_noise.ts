@@ -106,7 +106,7 @@ export async function validateHarnessKey(
 
 /** Why the harness that the body names may not reach the executor; `undefined` when it may. */
 async function findRefusal(
-  { store, tickets, registry, revocations }: Services,
+  { store, tickets, switchboard, revocations }: Services,
   exeId: string,
   body: JsonObject,
 ): Promise<string | undefined> {
@@ -120,7 +120,7 @@ async function findRefusal(
   if (authorization.exe_id !== exeId) return "for another executor";
   if (authorization.exp < Date.now() / 1000) return "expired";
   if (authorization.registration_id !== executor_registration_id) return "for another registration";
-  const live = registry.lookup(exeId)?.registration?.registration_id;
+  const live = switchboard.find(exeId)?.registration?.registration_id;
   if (
     live !== executor_registration_id &&
     !await store.registrations.isLatest(exeId, executor_registration_id, live)

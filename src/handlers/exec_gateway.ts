@@ -15,7 +15,7 @@ export async function connectedExecutors(
   services: Services,
   { req, url }: RequestContext,
 ): Promise<Response> {
-  const { store, registry, config } = services;
+  const { store, switchboard, config } = services;
   const token = bearerToken(req);
   const cap = token?.includes(".") && !holdsSecret(req, config.internalSharedSecret)
     ? await verifyCapability(services, token)
@@ -28,7 +28,7 @@ export async function connectedExecutors(
   }
   const connected = await store.connectedExecutorsForWorkspace(
     workspaceId,
-    registry.connectedIds(),
+    switchboard.connected().map(({ exeId }) => exeId),
   );
   return Response.json(connected.map((executor) => ({ ...executor, is_online: true })));
 }
@@ -38,7 +38,7 @@ export async function connectedExecutors(
  * live, and its bridges end. Answers 204; with `Prefer: return=representation` (RFC 7240) what was done.
  */
 export async function revokeTurn(
-  { revocations, liveTurns }: Services,
+  { revocations, switchboard }: Services,
   { req }: RequestContext,
 ): Promise<Response> {
   const body = await readJsonObject(req);
@@ -54,7 +54,7 @@ export async function revokeTurn(
     throw new HttpError(400, "exp must be whole unix seconds");
   }
   const kept = revocations.revoke(turnId, exp);
-  const ended = liveTurns.end(turnId, TURN_REVOKED);
+  const ended = switchboard.endTurn(turnId, TURN_REVOKED);
   const until = await kept;
   log.info("turn revoked", { turn_id: turnId, exp: until, bridges_ended: ended });
   if (!prefersRepresentation(req)) return noContent();

@@ -2,7 +2,6 @@ import { newRegistrationToken } from "../auth/registration_tokens.ts";
 import { tokenDigest } from "../auth/token_digest.ts";
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
-import { REMOVED } from "../switchboard/endings.ts";
 import { checkId, checkText, optionalBoolean, optionalText, readJsonObject } from "./body.ts";
 import { HttpError, noContent, type RequestContext, unauthorized } from "./http.ts";
 
@@ -57,13 +56,12 @@ function userIdOf(req: Request): string {
 
 /** `DELETE /api/codex-exec/executors/{exe_id}`: the executor, its bindings and its connection. */
 export async function removeExecutor(
-  { store, registry }: Services,
+  { store, switchboard }: Services,
   { params }: RequestContext,
 ): Promise<Response> {
   const exeId = checkId(params.exe_id!, "exe_id");
   const existed = await store.deleteExecutor(exeId);
-  registry.lookup(exeId)?.close(REMOVED, REMOVED);
-  registry.forget(exeId);
+  switchboard.remove(exeId);
   if (existed) log.info("executor removed", { exe_id: exeId });
   return noContent();
 }

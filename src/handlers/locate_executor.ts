@@ -2,7 +2,6 @@ import { log } from "../logging.ts";
 import type { LastKnown } from "../model.ts";
 import type { Services } from "../services.ts";
 import { InvalidTextError } from "../store/store.ts";
-import { REMEMBERED_MS } from "../switchboard/conn_registry.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
 import { type HttpError, type RequestContext, restarting, unavailable } from "./http.ts";
 import { executorLabel, timeText } from "./wording.ts";
@@ -11,7 +10,7 @@ import { executorLabel, timeText } from "./wording.ts";
 const RETURN_MS = 30_000;
 
 /** The same for one that dials again of itself: an outage of its link may have been long. */
-const RETURN_OF_ITSELF_MS = REMEMBERED_MS;
+const RETURN_OF_ITSELF_MS = 300_000;
 
 /** How long after its start a gateway expects the executors of the one before it, in milliseconds. */
 const STARTED_LATELY_MS = 30_000;
@@ -23,7 +22,11 @@ const STARTED_LATELY_MS = 30_000;
 const SEEN_LATELY_MS = 120_000;
 
 /** What locating an executor needs of the server. */
-interface Needs extends Pick<Services, "registry" | "stopping" | "startedAt"> {
+interface Needs extends Pick<Services, "stopping" | "startedAt"> {
+  readonly switchboard: Pick<
+    Services["switchboard"],
+    "find" | "waitFor" | "leftMsAgo" | "dialsAgain"
+  >;
   readonly store: Pick<Services["store"], "getLastKnown">;
   readonly config: Pick<Services["config"], "databaseUrl">;
 }
@@ -56,17 +59,17 @@ export async function locateExecutor(
   { req, arrivedAt }: Pick<RequestContext, "req" | "arrivedAt">,
   { holdMs, needsStore = false, check }: Waiting,
 ): Promise<ExecutorLink> {
-  const { registry, stopping } = services;
-  let link = registry.lookup(exeId);
+  const { switchboard, stopping } = services;
+  let link = switchboard.find(exeId);
   if (link !== undefined) return link;
   const said = await askStore(services, exeId, needsStore);
   if (said.known !== undefined) check?.(exeId, said.known);
   if (isOnItsWayBack(services, exeId, said)) {
     const leftMs = Math.max(0, holdMs - (performance.now() - arrivedAt));
-    link = await registry.waitFor(exeId, leftMs, AbortSignal.any([req.signal, stopping]));
+    link = await switchboard.waitFor(exeId, leftMs, AbortSignal.any([req.signal, stopping]));
   } else {
     // It may have come while the store was asked.
-    link = registry.lookup(exeId);
+    link = switchboard.find(exeId);
   }
   if (link !== undefined) return link;
   throw stopping.aborted ? restarting() : notConnected(services, exeId, said);
@@ -91,15 +94,15 @@ async function askStore({ store }: Needs, exeId: string, needsStore: boolean): P
 }
 
 function isOnItsWayBack(
-  { registry, startedAt, config }: Needs,
+  { switchboard, startedAt, config }: Needs,
   exeId: string,
   { isTold, known }: StoreSaid,
 ): boolean {
   // Removed, perhaps by another process.
   if (isTold && known === undefined) return false;
-  const leftMsAgo = registry.leftMsAgo(exeId);
+  const leftMsAgo = switchboard.leftMsAgo(exeId);
   if (leftMsAgo !== undefined) {
-    return leftMsAgo <= (registry.dialsAgain(exeId) ? RETURN_OF_ITSELF_MS : RETURN_MS);
+    return leftMsAgo <= (switchboard.dialsAgain(exeId) ? RETURN_OF_ITSELF_MS : RETURN_MS);
   }
   // It may have been connected to the process before this one, or to one that shares the database and is
   // about to stop.
@@ -111,7 +114,7 @@ function isOnItsWayBack(
 }
 
 /** What a model can do about it: it alone reads this. */
-function notConnected({ registry }: Needs, exeId: string, said: StoreSaid): HttpError {
+function notConnected({ switchboard }: Needs, exeId: string, said: StoreSaid): HttpError {
   const { isTold, known } = said;
   const label = executorLabel(exeId, known?.display_name);
   if (isTold && known === undefined) {
@@ -119,7 +122,9 @@ function notConnected({ registry }: Needs, exeId: string, said: StoreSaid): Http
     return unavailable(message, 1, "unknown_route");
   }
   return unavailable(
-    `${label} is not connected${sinceWhen(registry, exeId, said)}; start \`codex exec-server\` ` +
+    `${label} is not connected${
+      sinceWhen(switchboard, exeId, said)
+    }; start \`codex exec-server\` ` +
       "there, or wait until it is back, and try again",
     1,
     "route_unavailable",
@@ -127,11 +132,11 @@ function notConnected({ registry }: Needs, exeId: string, said: StoreSaid): Http
 }
 
 function sinceWhen(
-  registry: Needs["registry"],
+  switchboard: Needs["switchboard"],
   exeId: string,
   { isTold, known }: StoreSaid,
 ): string {
-  const leftMsAgo = registry.leftMsAgo(exeId);
+  const leftMsAgo = switchboard.leftMsAgo(exeId);
   // Memory is exact, and has it sooner.
   if (leftMsAgo !== undefined) return ` since ${timeText(new Date(Date.now() - leftMsAgo))}`;
   const seenAt = known?.last_seen_at;

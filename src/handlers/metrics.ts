@@ -1,8 +1,8 @@
 import type { ExecutorKind } from "../model.ts";
 import { droppedLogLines } from "../logging.ts";
-import type { Side } from "../switchboard/wire.ts";
+import { CONTENT_TYPE, type Family, renderFamilies } from "../metrics/prometheus.ts";
 import type { Services } from "../services.ts";
-import { CONTENT_TYPE, type Family, renderFamilies } from "./prometheus.ts";
+import type { Side } from "../switchboard/wire.ts";
 
 /** `GET /metrics`: the gateway's counters in the Prometheus text format. */
 export function metrics(services: Services): Response {
@@ -12,20 +12,18 @@ export function metrics(services: Services): Response {
 
 function families(services: Services): Family[] {
   const {
-    registry,
-    traffic,
-    pressure,
+    switchboard,
+    switchboardCounts: counts,
     refusals,
     registrationTokens,
     openSockets,
     store,
-    contention,
   } = services;
+  const { traffic, pressure, contention } = switchboard;
   const executors: Record<ExecutorKind, number> = { exclusive: 0, relay: 0, noise: 0 };
   let bridges = 0;
   let streams = 0;
-  for (const exeId of registry.connectedIds()) {
-    const link = registry.lookup(exeId)!;
+  for (const link of switchboard.connected()) {
     executors[link.kind]++;
     bridges += link.bridgeCount;
     streams += link.streamCount;
@@ -42,6 +40,48 @@ function families(services: Services): Family[] {
       help: "Executors that are connected, by the kind of their socket.",
       type: "gauge",
       samples: Object.entries(executors).map(([kind, count]) => [{ kind }, count] as const),
+    },
+    {
+      name: "cxg_executor_connects_total",
+      help: "Executors that dialled in, by the kind of their socket.",
+      type: "counter",
+      samples: counts.connects.samples,
+    },
+    {
+      name: "cxg_executor_disconnects_total",
+      help: "Executors' connections that are over, by who ended them and why.",
+      type: "counter",
+      samples: counts.disconnects.samples,
+    },
+    {
+      name: "cxg_executor_connection_seconds",
+      help: "How long executors' connections lasted that are over.",
+      type: "histogram",
+      samples: counts.connectionSeconds.samples,
+    },
+    {
+      name: "cxg_bridges_total",
+      help: "Bridges that were opened, by the kind of the executor's socket.",
+      type: "counter",
+      samples: counts.bridges.samples,
+    },
+    {
+      name: "cxg_bridge_ends_total",
+      help: "Bridges that are over, by who ended them and why.",
+      type: "counter",
+      samples: counts.bridgeEnds.samples,
+    },
+    {
+      name: "cxg_bridge_open_seconds",
+      help: "How long it took from a harness's request to its open bridge, waiting included.",
+      type: "histogram",
+      samples: counts.openingSeconds.samples,
+    },
+    {
+      name: "cxg_bridge_seconds",
+      help: "How long bridges lasted that are over.",
+      type: "histogram",
+      samples: counts.bridgeSeconds.samples,
     },
     {
       name: "cxg_executors_contested",

@@ -1,4 +1,5 @@
 import type { Services } from "../services.ts";
+import { INTERNAL_ERROR } from "../switchboard/endings.ts";
 import type { PeerSocket } from "../switchboard/peer_socket.ts";
 import { log } from "../logging.ts";
 import { HttpError, type RequestContext } from "./http.ts";
@@ -50,7 +51,7 @@ export function upgrade(
     wire(peer);
   } catch (error) {
     log.error("a websocket could not be set up", { error: `${error}` });
-    peer.close({ code: 1011, reason: "internal error" });
+    peer.close(INTERNAL_ERROR);
   }
   return response;
 }

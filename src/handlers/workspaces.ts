@@ -30,14 +30,14 @@ export async function bindExecutor(
  * several machines fight.
  */
 export async function listExecutors(
-  { store, registry, contention }: Services,
+  { store, switchboard }: Services,
   { params }: RequestContext,
 ): Promise<Response> {
   const executors = await store.listWorkspaceExecutors(checkId(params.wid!, "workspace id"));
   return Response.json(executors.map((executor) => {
-    const link = registry.lookup(executor.exe_id);
+    const link = switchboard.find(executor.exe_id);
     const isConnected = link !== undefined;
-    const contestedForMs = contention.contestedForMs(executor.exe_id);
+    const contestedForMs = switchboard.contention.contestedForMs(executor.exe_id);
     // The original's platform reads the second.
     return {
       ...executor,

@@ -10,19 +10,20 @@ import {
   HARNESS_LOST,
   TOO_SLOW,
 } from "./endings.ts";
-import type { ExecutorLink } from "./executor_link.ts";
+import { type Cause, ended, wentAway } from "./causes.ts";
+import type { ExecutorLink, Join, OnBridgeEnd } from "./executor_link.ts";
 import type { LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
 import type { PeerSocket } from "./peer_socket.ts";
 import type { Pressure } from "./pressure.ts";
 import type { Traffic } from "./traffic.ts";
-import { Wire } from "./wire.ts";
+import { passedOver, Wire } from "./wire.ts";
 
 interface Bridge {
   readonly harness: PeerSocket;
   readonly toHarness: Wire;
   readonly toExecutor: Wire;
-  readonly onEnd: () => void;
+  readonly onEnd: OnBridgeEnd;
   readonly end: EndBridge;
   carriedText: boolean;
 }
@@ -52,7 +53,7 @@ export class ExclusiveLink implements ExecutorLink {
   readonly #traffic: Traffic;
   readonly #pressure: Pressure;
   readonly #executor: PeerSocket;
-  readonly #onLeave: () => void;
+  readonly #onLeave: (cause: Cause) => void;
   #left = false;
   /** The bridge that holds the executor, from its upgrade on. */
   #bridge: Bridge | undefined;
@@ -71,7 +72,7 @@ export class ExclusiveLink implements ExecutorLink {
     traffic: Traffic,
     pressure: Pressure,
     executor: PeerSocket,
-    onLeave: () => void,
+    onLeave: (cause: Cause) => void,
   ) {
     this.exeId = exeId;
     this.registration = registration;
@@ -91,9 +92,10 @@ export class ExclusiveLink implements ExecutorLink {
       if (typeof data === "string") bridge.carriedText = true;
       bridge.toHarness.send(data);
     };
-    executor.onclose = () => {
-      this.#endBridge(EXECUTOR_GONE);
-      this.#leave();
+    executor.onclose = (closed) => {
+      const cause = wentAway("executor", closed);
+      this.#endBridge(cause, EXECUTOR_GONE);
+      this.#leave(cause);
     };
   }
 
@@ -105,20 +107,18 @@ export class ExclusiveLink implements ExecutorLink {
     return true;
   }
 
-  /**
-   * Joins a harness to the executor. The caller holds the bridge lock.
-   *
-   * @param harness its websocket, just upgraded
-   * @param onEnd called once when the bridge is over, before any socket is closed
-   * @returns ends the bridge, from the gateway's side
-   */
-  join(_turnId: string, harness: PeerSocket, onEnd: () => void): EndBridge {
+  /** The caller holds the bridge lock. */
+  open(): Promise<Join> {
+    return Promise.resolve((harness, onEnd) => this.#join(harness, onEnd));
+  }
+
+  #join(harness: PeerSocket, onEnd: OnBridgeEnd): EndBridge {
     const executor = this.#executor;
-    const end = (ending: Ending, harnessEnding?: Ending) => {
+    const end = (cause: Cause, ending: Ending, harnessEnding?: Ending) => {
       if (this.#bridge !== bridge) return;
-      this.#endBridge(harnessEnding);
+      this.#endBridge(cause, harnessEnding);
       if (!bridge.carriedText) return;
-      this.#leave();
+      this.#leave(ended(ending));
       executor.close(ending);
     };
     const common = { ...this.#limits, traffic: this.#traffic, pressure: this.#pressure };
@@ -137,7 +137,7 @@ export class ExclusiveLink implements ExecutorLink {
         onStuck: () => this.close(TOO_SLOW, EXECUTOR_TOO_SLOW),
       }),
       onEnd,
-      end: (ending) => end(BRIDGE_ENDED, ending),
+      end: (ending) => end(ended(ending), BRIDGE_ENDED, ending),
       carriedText: false,
     };
     this.#bridge = bridge;
@@ -150,29 +150,30 @@ export class ExclusiveLink implements ExecutorLink {
       if (typeof data === "string") bridge.carriedText = true;
       bridge.toExecutor.send(data);
     };
-    harness.onclose = (wasClean) => end(wasClean ? BRIDGE_ENDED : HARNESS_LOST);
+    harness.onclose = (closed) =>
+      end(wentAway("harness", closed), closed.wasClean ? BRIDGE_ENDED : HARNESS_LOST);
     return bridge.end;
   }
 
   close(executor: Ending, harness: Ending): void {
-    this.#endBridge(harness);
-    this.#leave();
+    this.#endBridge(ended(harness), harness);
+    this.#leave(ended(executor));
     this.#executor.close(executor);
   }
 
-  #endBridge(ending?: Ending): void {
+  #endBridge(cause: Cause, ending?: Ending): void {
     const bridge = this.#bridge;
     if (bridge === undefined) return;
     this.#bridge = this.#open = undefined;
     bridge.toHarness.end();
     bridge.toExecutor.end();
-    bridge.onEnd();
+    bridge.onEnd(cause, passedOver(bridge));
     if (ending !== undefined) bridge.harness.close(ending);
   }
 
-  #leave(): void {
+  #leave(cause: Cause): void {
     if (this.#left) return;
     this.#left = true;
-    this.#onLeave();
+    this.#onLeave(cause);
   }
 }

@@ -1,6 +1,8 @@
 import type { ExecutorKind, Registration } from "../model.ts";
 import type { Drops } from "./drops.ts";
+import type { Cause } from "./causes.ts";
 import type { Ending } from "./endings.ts";
+import type { Passed } from "./events.ts";
 import type { EndBridge } from "./live_turns.ts";
 import type { PeerSocket } from "./peer_socket.ts";
 
@@ -13,6 +15,18 @@ export function dialsAgain(
 ): boolean {
   return kind === "noise" || registration?.direct === true;
 }
+
+/**
+ * Joins a harness to an executor.
+ *
+ * @param harness its websocket, just upgraded
+ * @param onEnd called once when the bridge is over, before any socket is closed
+ * @returns ends the bridge, from the gateway's side
+ */
+export type Join = (harness: PeerSocket, onEnd: OnBridgeEnd) => EndBridge;
+
+/** Told why a bridge is over, and what had passed. */
+export type OnBridgeEnd = (cause: Cause, passed: Passed) => void;
 
 /** An executor's live connection, as the registry holds it. */
 export interface ExecutorLink {
@@ -33,14 +47,11 @@ export interface ExecutorLink {
   admits(turnId: string): boolean;
 
   /**
-   * Joins a harness to the executor.
+   * Makes ready for a bridge, which may take time where the executor is elsewhere.
    *
    * @param turnId on whose behalf
-   * @param harness its websocket, just upgraded
-   * @param onEnd called once when the bridge is over, before any socket is closed
-   * @returns ends the bridge, from the gateway's side
    */
-  join(turnId: string, harness: PeerSocket, onEnd: () => void): EndBridge;
+  open(turnId: string): Promise<Join>;
 
   /**
    * Ends its bridges and closes its socket.

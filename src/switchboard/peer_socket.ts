@@ -1,6 +1,7 @@
 import { closeSocket } from "../runtime/closing.ts";
 import { Heartbeat } from "../runtime/heartbeat.ts";
 import { ReadLoop } from "../runtime/read_loop.ts";
+import type { PeerClosed } from "./causes.ts";
 import { type Ending, NO_ANSWER } from "./endings.ts";
 import type { LeftBehind, Remainder } from "./left_behind.ts";
 import { sizeOf } from "./traffic.ts";
@@ -27,8 +28,8 @@ const NO_CODE = 1005;
 export class PeerSocket {
   /** Takes each message. Large ones are emptied when it returns: it copies what it wants to keep. */
   onmessage: (data: string | ArrayBuffer) => void = () => {};
-  /** Called once, when the peer has gone; `wasClean` when it said good-bye. */
-  onclose: (wasClean: boolean) => void = () => {};
+  /** Called once, when the peer has gone. */
+  onclose: (closed: PeerClosed) => void = () => {};
 
   readonly #socket: WebSocket;
   readonly #loop: ReadLoop;
@@ -70,9 +71,9 @@ export class PeerSocket {
       release(data);
       if (this.#holds.size > 0) this.#loop.stop();
     };
-    socket.onclose = ({ wasClean, code }) => {
+    socket.onclose = ({ wasClean, code, reason }) => {
       this.#settle(wasClean && code !== NO_CODE);
-      this.#end(wasClean);
+      this.#end({ wasClean, code, reason });
     };
   }
 
@@ -146,7 +147,7 @@ export class PeerSocket {
   giveUp(): void {
     if (this.#gone) return;
     this.close(NO_ANSWER);
-    this.#end(false);
+    this.#end({ ...NO_ANSWER, wasClean: false });
   }
 
   /**
@@ -195,11 +196,11 @@ export class PeerSocket {
     this.#remainder = undefined;
   }
 
-  #end(wasClean: boolean): void {
+  #end(closed: PeerClosed): void {
     if (this.#gone) return;
     this.#gone = true;
     this.#heartbeat.stop();
-    this.onclose(wasClean);
+    this.onclose(closed);
   }
 }
 

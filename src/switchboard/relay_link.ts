@@ -18,7 +18,8 @@ import {
   TOO_MANY_STREAMS,
   TOO_SLOW,
 } from "./endings.ts";
-import type { ExecutorLink } from "./executor_link.ts";
+import { type Cause, ended, wentAway } from "./causes.ts";
+import type { ExecutorLink, Join, OnBridgeEnd } from "./executor_link.ts";
 import { HandshakeGate } from "./handshake_gate.ts";
 import type { LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
@@ -27,7 +28,7 @@ import type { PeerSocket } from "./peer_socket.ts";
 import { Patience } from "./patience.ts";
 import type { Pressure } from "./pressure.ts";
 import type { Traffic } from "./traffic.ts";
-import { HIGH_MARK, Wire } from "./wire.ts";
+import { HIGH_MARK, passedOver, Wire } from "./wire.ts";
 
 /** What a Reset that the gateway makes says, where no ending of its own does. */
 const BRIDGE_CLOSED = "bridge closed";
@@ -44,7 +45,7 @@ interface Bridge {
   readonly harness: PeerSocket;
   readonly toHarness: Wire;
   readonly toExecutor: Wire;
-  readonly onEnd: () => void;
+  readonly onEnd: OnBridgeEnd;
   /** The streams it has claimed and that were not reset. */
   readonly streams: Set<string>;
   /** Whether it has ever claimed one: what cannot be routed is then dropped, and before that ends it. */
@@ -91,7 +92,7 @@ export class RelayLink implements ExecutorLink {
   readonly drops: Drops;
 
   readonly #executor: PeerSocket;
-  readonly #onLeave: () => void;
+  readonly #onLeave: (cause: Cause) => void;
   readonly #limits: RelayLimits;
   readonly #traffic: Traffic;
   readonly #pressure: Pressure;
@@ -116,7 +117,7 @@ export class RelayLink implements ExecutorLink {
     traffic: Traffic,
     pressure: Pressure,
     executor: PeerSocket,
-    onLeave: () => void,
+    onLeave: (cause: Cause) => void,
   ) {
     this.exeId = exeId;
     this.kind = registration.kind;
@@ -129,9 +130,10 @@ export class RelayLink implements ExecutorLink {
     this.#executor = executor;
     this.#onLeave = onLeave;
     executor.onmessage = (data) => this.#fromExecutor(data);
-    executor.onclose = () => {
-      this.#endAll(EXECUTOR_GONE);
-      this.#leave();
+    executor.onclose = (closed) => {
+      const cause = wentAway("executor", closed);
+      this.#endAll(cause, EXECUTOR_GONE);
+      this.#leave(cause);
     };
   }
 
@@ -147,7 +149,11 @@ export class RelayLink implements ExecutorLink {
     return this.#gate?.admits(turnId) ?? true;
   }
 
-  join(turnId: string, harness: PeerSocket, onEnd: () => void): EndBridge {
+  open(turnId: string): Promise<Join> {
+    return Promise.resolve((harness, onEnd) => this.#join(turnId, harness, onEnd));
+  }
+
+  #join(turnId: string, harness: PeerSocket, onEnd: OnBridgeEnd): EndBridge {
     const common = { ...this.#limits, traffic: this.#traffic, pressure: this.#pressure };
     const patience = new Patience();
     const bridge: Bridge = {
@@ -180,13 +186,13 @@ export class RelayLink implements ExecutorLink {
     harness.onmessage = (data) => {
       if (!bridge.ended) this.#fromHarness(bridge, data);
     };
-    harness.onclose = () => this.#endBridge(bridge);
+    harness.onclose = (closed) => this.#endFor(bridge, wentAway("harness", closed));
     return (ending) => this.#endBridge(bridge, ending);
   }
 
   close(executor: Ending, harness: Ending): void {
-    this.#endAll(harness);
-    this.#leave();
+    this.#endAll(ended(harness), harness);
+    this.#leave(ended(executor));
     this.#executor.close(executor);
   }
 
@@ -320,11 +326,16 @@ export class RelayLink implements ExecutorLink {
     this.#executor.send(resetFrame(streamId, reason));
   }
 
-  #endAll(ending: Ending): void {
-    for (const bridge of [...this.#bridges]) this.#endBridge(bridge, ending);
+  #endAll(cause: Cause, ending: Ending): void {
+    for (const bridge of [...this.#bridges]) this.#endFor(bridge, cause, ending);
   }
 
-  #endBridge(bridge: Bridge, ending?: Ending): void {
+  #endBridge(bridge: Bridge, ending: Ending): void {
+    this.#endFor(bridge, ended(ending), ending);
+  }
+
+  /** @param ending what the harness is told, if it has not gone */
+  #endFor(bridge: Bridge, cause: Cause, ending?: Ending): void {
     if (bridge.ended) return;
     bridge.ended = true;
     this.#bridges.delete(bridge);
@@ -334,13 +345,13 @@ export class RelayLink implements ExecutorLink {
       this.#release(bridge, streamId);
       this.#resetExecutor(streamId, ending?.reason ?? BRIDGE_CLOSED);
     }
-    bridge.onEnd();
+    bridge.onEnd(cause, passedOver(bridge));
     if (ending !== undefined) bridge.harness.close(ending);
   }
 
-  #leave(): void {
+  #leave(cause: Cause): void {
     if (this.#left) return;
     this.#left = true;
-    this.#onLeave();
+    this.#onLeave(cause);
   }
 }

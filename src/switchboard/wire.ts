@@ -1,3 +1,4 @@
+import type { Passed } from "./events.ts";
 import { isTooLarge } from "./limits.ts";
 import type { PeerSocket } from "./peer_socket.ts";
 import type { Pressure } from "./pressure.ts";
@@ -114,4 +115,18 @@ export class Wire {
   end(): void {
     this.#options.pressure.drop(this);
   }
+}
+
+/** What has passed over the two wires of a bridge. */
+export function passedOver(
+  { toExecutor, toHarness }: { toExecutor: Wire; toHarness: Wire },
+): Passed {
+  return {
+    framesToExecutor: toExecutor.frames,
+    bytesToExecutor: toExecutor.bytes,
+    framesToHarness: toHarness.frames,
+    bytesToHarness: toHarness.bytes,
+    executorHeldMs: Math.round(toHarness.heldMs),
+    harnessHeldMs: Math.round(toExecutor.heldMs),
+  };
 }

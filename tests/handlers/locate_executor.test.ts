@@ -61,7 +61,12 @@ async function locate(setting: Setting): Promise<{ error: Error; waitedMs: numbe
   } = setting;
   const asked = locateExecutor(
     {
-      registry,
+      switchboard: {
+        find: (exeId) => registry.lookup(exeId),
+        waitFor: (exeId, ms) => registry.waitFor(exeId, ms),
+        leftMsAgo: (exeId) => registry.leftMsAgo(exeId),
+        dialsAgain: (exeId) => registry.dialsAgain(exeId),
+      },
       stopping: setting.stopping ?? new AbortController().signal,
       startedAt: Date.now() - upMs,
       config: { databaseUrl: postgres ? "postgres://x" : undefined },

@@ -204,8 +204,12 @@ export async function dialInAsRelay(
 }
 
 /** Opens a bridge as codex 0.131 to 0.140 does. */
-export async function openRelayBridge(gateway: GatewayClient, exeId: string): Promise<Peer> {
-  const token = await gateway.capToken(exeId);
+export async function openRelayBridge(
+  gateway: GatewayClient,
+  exeId: string,
+  claims: { turn_id?: string } = {},
+): Promise<Peer> {
+  const token = await gateway.capToken(exeId, claims);
   return await connect(`${gateway.wsUrl}/bridge/${exeId}?token=${token}&role=harness`);
 }
 

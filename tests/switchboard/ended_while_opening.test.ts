@@ -39,17 +39,19 @@ for (const [kind, makeLink] of Object.entries(LINKS)) {
     let link: ExecutorLink | undefined;
     let ended = 0;
     const openSockets = new OpenSockets(LIMITS.maxBufferedBytes);
-    await using server = Deno.serve({ port: 0, onListen() {} }, (req) => {
+    await using server = Deno.serve({ port: 0, onListen() {} }, async (req) => {
+      const join = await link?.open("turn_1");
       const { socket, response } = Deno.upgradeWebSocket(req);
       if (link === undefined) link = makeLink(openSockets.add(socket, "executor"));
       // As when its turn is revoked between the upgrade and the open event.
-      else link.join("turn_1", openSockets.add(socket, "turn"), () => ended++)(TURN_REVOKED);
+      else join!(openSockets.add(socket, "turn"), () => ended++)(TURN_REVOKED);
       return response;
     });
     const url = `ws://127.0.0.1:${server.addr.port}/`;
     await using _machine: Peer = await connect(url);
     await using harness = await connect(url);
-    assert.deepEqual(await harness.closed, TURN_REVOKED);
+    const { code, reason } = TURN_REVOKED;
+    assert.deepEqual(await harness.closed, { code, reason });
     assert.equal(ended, 1);
   });
 }

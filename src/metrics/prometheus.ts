@@ -10,12 +10,19 @@
 /** The media type of {@linkcode renderFamilies}. */
 export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** What a family of samples is called, what it counts, and its samples with their labels. */
+/** Values with their labels, and what is put behind the family's name, as a histogram's parts have it. */
+export type Samples = readonly (readonly [
+  labels: Readonly<Record<string, string>>,
+  value: number,
+  suffix?: "_bucket" | "_sum" | "_count",
+])[];
+
+/** What a family of samples is called, what it counts, and its samples. */
 export interface Family {
   readonly name: string;
   readonly help: string;
-  readonly type: "gauge" | "counter";
-  readonly samples: readonly (readonly [Readonly<Record<string, string>>, number])[];
+  readonly type: "gauge" | "counter" | "histogram";
+  readonly samples: Samples;
 }
 
 /** Writes families of samples, each with its help and type before it. */
@@ -24,7 +31,9 @@ export function renderFamilies(families: readonly Family[]): string {
     [
       `# HELP ${name} ${help}`,
       `# TYPE ${name} ${type}`,
-      ...samples.map(([labels, value]) => `${name}${renderLabels(labels)} ${value}`),
+      ...samples.map(([labels, value, suffix = ""]) =>
+        `${name}${suffix}${renderLabels(labels)} ${value}`
+      ),
     ].join("\n") + "\n"
   ).join("");
 }
