@@ -18,6 +18,12 @@ import { PgliteEngine } from "./pglite_engine.ts";
 /** How often what is in the log alone is written where it belongs, in milliseconds. */
 const CHECKPOINT_MS = 5 * 60_000;
 
+/**
+ * How long a directory that is locked is waited for when nothing else is said, in milliseconds: the process that
+ * had it may be about to end, and a program that somebody starts holds its parent's files for a moment.
+ */
+const LOCK_WAIT_MS = 1_000;
+
 /** How long a query waits for an engine that is opened again, in milliseconds. */
 const REOPENING_WAIT_MS = 1_500;
 
@@ -41,7 +47,7 @@ export interface PgliteOptions {
  */
 export async function openPglite(
   directory: string,
-  { waitMs = 0, checkpointMs = CHECKPOINT_MS }: PgliteOptions = {},
+  { waitMs = LOCK_WAIT_MS, checkpointMs = CHECKPOINT_MS }: PgliteOptions = {},
 ): Promise<Database> {
   const lock = await lockDataDirectory(directory, waitMs);
   const database = new PgliteDatabase(`${directory}/pgdata`, lock);
