@@ -10,6 +10,11 @@ if (import.meta.main) {
     const { serve } = await import("./src/serve.ts");
     Deno.exit(await serve());
   }
+  if (command === "join") {
+    const { runJoin } = await import("./src/join/main.js");
+    const { programName } = await import("./src/cli/program_name.ts");
+    Deno.exit(await runJoin(rest, programName()));
+  }
   const { runCommand } = await import("./src/cli/run.ts");
   Deno.exit(await runCommand(Deno.args));
 }

@@ -5,13 +5,17 @@
  */
 import { mintCapabilityToken } from "../auth/capability_token.ts";
 import type { KeyPair } from "../auth/direct_keys.ts";
+import { type OwnCa, ownCa, renderPreparation } from "./authorities.ts";
 import { type CodexLine, executorLines, harnessLines } from "./codex_lines.ts";
 import { ADOPT_OPTIONS, adoptDatabase } from "./db_adopt.ts";
-import { directLine, directWarning } from "./direct_lines.ts";
 import { describeExecutors, environmentsToml } from "./environments.ts";
+import { clearTextWarning, directStarts, executorStarts } from "./executor_start.ts";
 import { Gateway } from "./gateway.ts";
+import { JoinFile } from "./join_file.ts";
+import { isLoopback } from "./loopback.ts";
 import { complain, print, shellWord, UsageError } from "./output.ts";
-import { programName } from "./program_name.ts";
+import { joinProgramName, programName } from "./program_name.ts";
+import { NEWEST_TRIED } from "./releases.ts";
 
 /** The values of a command's flags, as `node:util` `parseArgs` gives them. */
 export type Flags = Readonly<Record<string, string | boolean | string[] | undefined>>;
@@ -35,6 +39,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       cwd: { type: "string" },
       user: { type: "string" },
       direct: { type: "boolean" },
+      "join-file": { type: "string" },
     },
     run: addExecutor,
   },
@@ -58,42 +63,105 @@ async function addExecutor(flags: Flags, positionals: string[]): Promise<void> {
   expectPositionals(positionals, 0);
   const name = required(flags, "name");
   const workspace = required(flags, "workspace");
-  const gateway = new Gateway(text(flags, "url"));
+  const path = text(flags, "join-file");
+  if (path === "") throw new UsageError("--join-file needs the name of a file, or -");
+  if (path === "-" && flags.json) {
+    throw new UsageError("--join-file - and --json would both write on standard output");
+  }
+  const gateway = gatewayOf(flags);
+  const joinFile = path === undefined ? undefined : new JoinFile(path);
+  let created: CreatedExecutor;
+  try {
+    created = await createExecutor(gateway, name, workspace, flags);
+    const { exe_id, registration_token, direct } = created;
+    const url = gateway.publicUrl;
+    const starts = direct === undefined
+      ? executorStarts(url, exe_id, registration_token)
+      : directStarts(url, exe_id, direct);
+    const warning = clearTextWarning(url);
+    if (warning !== undefined) complain(`executor add: warning: ${warning}`);
+    joinFile?.write({ name, exeId: exe_id, url, starts, caPem: gateway.ca });
+    if (joinFile?.isStdout) return;
+    const ca = gateway.ca === undefined ? undefined : ownCa(gateway.ca);
+    const lines = executorLines(starts, url, ca !== undefined);
+    if (flags.json) {
+      print(JSON.stringify({
+        exe_id,
+        registration_token,
+        workspace_id: workspace,
+        direct,
+        run: lines,
+        ca,
+        join_file: path,
+      }));
+      return;
+    }
+    print(`executor            ${exe_id}
+registration token  ${registration_token}   (shown this once)
+
+${path === undefined ? renderExecutorLines(lines, ca) : renderJoinFile(path)}${elsewhere(gateway)}
+Then let a turn reach it:
+  ${programName()} token mint --workspace ${shellWord(workspace)} --exe ${exe_id}`);
+  } catch (error) {
+    joinFile?.discard();
+    throw error;
+  }
+}
+
+async function createExecutor(
+  gateway: Gateway,
+  name: string,
+  workspace: string,
+  flags: Flags,
+): Promise<CreatedExecutor> {
   const created = await gateway.call("POST", "/api/codex-exec/register", {
     display_name: name,
     description: text(flags, "description") ?? name,
     default_cwd: text(flags, "cwd"),
     direct: flags.direct === true,
   }, text(flags, "user") ?? "local") as CreatedExecutor;
-  const { exe_id, registration_token, direct } = created;
   await gateway.call("POST", `${workspacePath(workspace)}/executors`, {
-    exe_id,
+    exe_id: created.exe_id,
     is_default: flags.default === true,
   });
-  const lines = direct === undefined
-    ? executorLines(gateway.publicUrl, exe_id, registration_token)
-    : [directLine(gateway.publicUrl, exe_id, direct)];
-  const warning = direct && directWarning(gateway.publicUrl);
-  if (warning !== undefined) complain(`executor add: ${warning}`);
-  if (flags.json) {
-    print(
-      JSON.stringify({ exe_id, registration_token, workspace_id: workspace, direct, run: lines }),
-    );
-    return;
-  }
-  print(`executor            ${exe_id}
-registration token  ${registration_token}   (shown this once)
+  return created;
+}
 
-On the machine it stands for, run:
-${renderLines(lines)}
-Then let a turn reach it:
-  ${programName()} token mint --workspace ${shellWord(workspace)} --exe ${exe_id}`);
+function renderExecutorLines(lines: readonly CodexLine[], ca: OwnCa | undefined): string {
+  const withJoin = lines.some(({ line }) => line.includes(joinProgramName()));
+  return `${renderPreparation(ca, "the machine it stands for")}On the machine it stands for, run:
+${renderLines(lines)}${
+    withJoin
+      ? `
+join is run in a clone of this repository there. Where there is none, let --join-file FILE write
+all that the machine needs into one file.
+`
+      : ""
+  }`;
+}
+
+function renderJoinFile(path: string): string {
+  const file = shellWord(path.replace(/^.*[\\/]/, ""));
+  return `All that the machine it stands for needs is in ${path}, its secret too. Copy it there, and run
+
+  sh ${file}            # the codex on its PATH, else ${NEWEST_TRIED}
+  sh ${file} 0.140.0    # or any other release, by npx
+`;
+}
+
+/** That the lines are of no use on another machine, where they are not. */
+function elsewhere({ publicUrl }: Gateway): string {
+  if (!isLoopback(publicUrl)) return "";
+  return `
+That is for this machine. For another one, start the gateway with CXG_HOST=0.0.0.0 and the URL that
+others reach it by, CXG_PUBLIC_WS_BASE_URL=wss://NAME:PORT; or forward a port there (ssh -L).
+`;
 }
 
 async function listExecutors(flags: Flags, positionals: string[]): Promise<void> {
   expectPositionals(positionals, 0);
   const workspace = required(flags, "workspace");
-  const executors = await new Gateway(text(flags, "url"))
+  const executors = await gatewayOf(flags)
     .call("GET", `${workspacePath(workspace)}/executors`) as ListedExecutor[];
   if (flags.json) {
     print(JSON.stringify(executors));
@@ -130,7 +198,7 @@ async function removeExecutor(flags: Flags, positionals: string[]): Promise<void
   const path = workspace === undefined
     ? `/api/codex-exec/executors/${encodeURIComponent(exeId)}`
     : `${workspacePath(workspace)}/executors/${encodeURIComponent(exeId)}`;
-  await new Gateway(text(flags, "url")).call("DELETE", path);
+  await gatewayOf(flags).call("DELETE", path);
   if (flags.json) print(JSON.stringify({ exe_id: exeId, removed: true }));
   else print(workspace === undefined ? `removed ${exeId}` : `unbound ${exeId} from ${workspace}`);
 }
@@ -142,7 +210,7 @@ async function mintToken(flags: Flags, positionals: string[]): Promise<void> {
   if (exeIds.length === 0) throw new UsageError("--exe is required");
   const ttl = parseDuration(text(flags, "ttl") ?? "1h");
   const turn = text(flags, "turn") ?? `turn_${crypto.randomUUID()}`;
-  const gateway = new Gateway(text(flags, "url"));
+  const gateway = gatewayOf(flags);
   const iat = Math.floor(Date.now() / 1000);
   const exp = iat + ttl;
   const token = await mintCapabilityToken({
@@ -161,20 +229,28 @@ async function mintToken(flags: Flags, positionals: string[]): Promise<void> {
         `token mint: ${exe_id} is connected as ${kind}, which environments.toml cannot reach`,
       );
     }
-    environments_toml = environmentsToml(gateway.publicUrl, executors, token, exp);
+    environments_toml = environmentsToml(
+      gateway.publicUrl,
+      executors,
+      token,
+      exp,
+      gateway.ca !== undefined,
+    );
     if (!flags.json) return print(environments_toml.trimEnd());
   }
+  const ca = gateway.ca === undefined ? undefined : ownCa(gateway.ca);
   const harness = exeIds.map((exe_id) => ({
     exe_id,
-    lines: harnessLines(gateway.publicUrl, exe_id, token),
+    lines: harnessLines(gateway.publicUrl, exe_id, token, ca !== undefined),
   }));
   if (flags.json) {
-    print(JSON.stringify({ token, turn_id: turn, exp, harness, environments_toml }));
+    print(JSON.stringify({ token, turn_id: turn, exp, harness, ca, environments_toml }));
     return;
   }
   print(`turn    ${turn}
 expires ${new Date(exp * 1000).toISOString()}
 token   ${token}`);
+  if (ca !== undefined) print(`\n${renderPreparation(ca, "the harness's machine").trimEnd()}`);
   for (const { exe_id, lines } of harness) {
     print(`\nTo run commands on ${exe_id}, put this before the harness's codex command:
 ${renderLines(lines).trimEnd()}`);
@@ -188,7 +264,7 @@ async function revokeTurn(flags: Flags, positionals: string[]): Promise<void> {
   if (exp !== undefined && !Number.isSafeInteger(exp)) {
     throw new UsageError("--exp must be whole unix seconds");
   }
-  await new Gateway(text(flags, "url"))
+  await gatewayOf(flags)
     .call("POST", "/api/exec-gateway/revoke-turn", { turn_id: turnId, exp });
   if (flags.json) print(JSON.stringify({ turn_id: turnId, revoked: true }));
   else print(`revoked ${turnId}`);
@@ -208,6 +284,10 @@ interface ListedExecutor {
   kind?: string;
   last_seen_at?: string;
   contested_until?: string;
+}
+
+function gatewayOf(flags: Flags): Gateway {
+  return new Gateway({ url: text(flags, "url"), caFile: text(flags, "ca") });
 }
 
 function workspacePath(workspace: string): string {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { AUTHORITIES_FILE } from "./authorities.ts";
 import { CommandError } from "./output.ts";
 import type { Gateway } from "./gateway.ts";
 import { isLoopback } from "./loopback.ts";
@@ -59,12 +60,14 @@ export async function describeExecutors(
  * @param url the gateway's http:// or https:// base
  * @param token a capability token that names them all
  * @param exp when it expires, in unix seconds
+ * @param ownCa whether the gateway's certificate is signed by an authority of its own
  */
 export function environmentsToml(
   url: string,
   executors: readonly EnvironmentExecutor[],
   token: string,
   exp: number,
+  ownCa = false,
 ): string {
   const base = url.replace(/^http/, "ws");
   const mayBear = base.startsWith("wss:") || isLoopback(base);
@@ -84,7 +87,11 @@ export function environmentsToml(
   });
   return `# $CODEX_HOME/environments.toml of a harness, codex 0.160 and later
 # good until ${new Date(exp * 1000).toISOString()}; it holds a token: keep it to yourself
-default = ${quote(ids[0]!)}
+${
+    !ownCa
+      ? ""
+      : `# start codex with SSL_CERT_FILE=${AUTHORITIES_FILE}; token mint alone says how to make that\n`
+  }default = ${quote(ids[0]!)}
 include_local = false
 
 ${blocks.join("\n\n")}

@@ -7,6 +7,7 @@
 import { DataDirectoryError } from "../store/database.ts";
 import { DEFAULT_DATA_DIR } from "../config.ts";
 import { readGatewayFile } from "../gateway_file.ts";
+import { CA_FILE } from "../tls/self_signed.ts";
 import { readSecrets, type Secrets } from "../secrets.ts";
 import { CommandError } from "./output.ts";
 
@@ -16,10 +17,16 @@ export class Gateway {
   readonly url: string;
   /** The http:// or https:// base that executors and harnesses use. */
   readonly publicUrl: string;
+  /** The authority that signed its certificate, PEM, where it is not one that everybody knows. */
+  readonly ca: string | undefined;
+  readonly #caFile: string | undefined;
   readonly #dataDir: string;
 
-  /** @param url the `--url` flag */
-  constructor(url: string | undefined) {
+  /**
+   * @param flags `--url` and `--ca`
+   * @throws {CommandError} when they are of no use
+   */
+  constructor({ url, caFile }: { url?: string; caFile?: string }) {
     this.#dataDir = Deno.env.get("CXG_DATA_DIR") || DEFAULT_DATA_DIR;
     // With a database server the secrets are in the environment, and so is where it listens.
     const left = Deno.env.get("CXG_DATABASE_URL") ? undefined : readGatewayFile(this.#dataDir);
@@ -29,6 +36,9 @@ export class Gateway {
     }
     const publicWs = Deno.env.get("CXG_PUBLIC_WS_BASE_URL") || left?.public_ws_base_url;
     this.publicUrl = publicWs?.replace(/^ws/, "http").replace(/\/+$/, "") ?? this.url;
+    const isSecure = this.url.startsWith("https:") || this.publicUrl.startsWith("https:");
+    this.#caFile = caFile ?? (isSecure ? left?.ca_file ?? caFileFromEnv(this.#dataDir) : undefined);
+    this.ca = this.#caFile === undefined ? undefined : readCa(this.#caFile);
   }
 
   /** The secret that capability tokens are signed with. */
@@ -56,19 +66,36 @@ export class Gateway {
         method,
         headers,
         body: body === undefined ? undefined : JSON.stringify(body),
+        client: this.#client(),
         signal: AbortSignal.timeout(30_000),
       });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new CommandError(
-        `the gateway at ${this.url} does not answer (is it running?): ${reason}`,
-      );
+      throw new CommandError(await this.#whyNot(error));
     }
     const text = await response.text();
     if (!response.ok) {
       throw new CommandError(`the gateway refused (${response.status}): ${refusal(text)}`);
     }
     return text === "" ? undefined : JSON.parse(text);
+  }
+
+  #client(): Deno.HttpClient | undefined {
+    return this.ca === undefined ? undefined : Deno.createHttpClient({ caCerts: [this.ca] });
+  }
+
+  /** Why a call did not reach the gateway; what is wrong with a certificate is looked at closely. */
+  async #whyNot(error: unknown): Promise<string> {
+    const reason = innermostMessage(error);
+    if (/certificate|tls/i.test(reason)) {
+      const { gatewayAt } = await import("../join/gateway.js");
+      const { probe } = await import("../join/call.js");
+      try {
+        await probe(gatewayAt(this.url, this.#caFile));
+      } catch (problem) {
+        return problem instanceof Error ? problem.message : String(problem);
+      }
+    }
+    return `the gateway at ${this.url} does not answer (is it running?): ${reason}`;
   }
 
   #apiSecret(path: string): string {
@@ -95,6 +122,31 @@ export class Gateway {
     }
     return kept[field];
   }
+}
+
+/** What `fetch` failed of: it says only that it did. */
+function innermostMessage(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? innermostMessage(error.cause) : error.message;
+}
+
+/** Where a gateway that keeps its data on a database server leaves the CA that it made. */
+function caFileFromEnv(dataDir: string): string | undefined {
+  return Deno.env.get("CXG_TLS") === "self-signed" ? `${dataDir}/${CA_FILE}` : undefined;
+}
+
+function readCa(file: string): string {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(file);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError(`cannot read the CA file ${file}: ${reason}`);
+  }
+  if (!text.includes("-----BEGIN CERTIFICATE-----")) {
+    throw new CommandError(`the CA file ${file} holds no certificate (PEM)`);
+  }
+  return text;
 }
 
 function urlFromEnv(): string {

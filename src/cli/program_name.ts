@@ -4,6 +4,16 @@
  */
 export function programName(): string {
   if (Deno.build.standalone) return Deno.execPath();
-  const deno = /[\\/]_npx[\\/]/.test(Deno.execPath()) ? `npx -y deno@${Deno.version.deno}` : "deno";
+  const deno = /[\\/]_npx[\\/]/.test(Deno.execPath()) ? NPX_DENO : "deno";
   return `${deno} task cli`;
 }
+
+/**
+ * How a person calls `join` on another machine: the binary by its name, for its path is of this machine; else
+ * the task, in a clone there, through npx, for that machine may have npm alone.
+ */
+export function joinProgramName(): string {
+  return Deno.build.standalone ? "codex-exec-gateway join" : `${NPX_DENO} task join`;
+}
+
+const NPX_DENO = `npx -y deno@${Deno.version.deno}`;

@@ -6,6 +6,7 @@ import { COMMON_USAGE, usageOf } from "./usage.ts";
 
 const COMMON_OPTIONS = {
   url: { type: "string" },
+  ca: { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;

@@ -12,8 +12,9 @@ usage: PROGRAM COMMAND
   token mint        mint a capability token for a turn
   turn revoke       make a turn's tokens worthless
   db adopt          make the Go original's database this gateway's
+  join              stand for a gateway elsewhere on an executor's loopback (deno task join)
 
-Each takes --help. All but serve, token mint and db adopt call the running gateway.
+Each takes --help. All but serve, token mint, db adopt and join call the running gateway.
 Exit codes: 0 done, 1 it failed (what and why is on standard error), 2 wrong usage.
 `,
   "serve": `usage: PROGRAM serve
@@ -33,7 +34,9 @@ this once) and the command to run on that machine.
   --cwd DIR            the directory commands start in
   --user ID            on whose behalf (by default "local")
   --direct             print a key pair, also shown this once, and the line of a direct executor
-                       (codex 0.171 and later, by https or on loopback)
+                       (codex 0.171 and later)
+  --join-file FILE     write all that the executor's machine needs into a new file (mode 0600), to be
+                       run there by sh; - for standard output
 `,
   "executor list": `usage: PROGRAM executor list --workspace ID
 
@@ -70,6 +73,8 @@ original's tables are kept under other names. Stop the original first. A second 
 /** The options that every command takes, printed below its own. */
 export const COMMON_USAGE = `
   --url URL            the gateway (by default where it said it listens, else CXG_HOST and CXG_PORT)
+  --ca FILE            the authority that signed its certificate, PEM (by default the gateway's own,
+                       where it made one in this data directory, and the public ones)
   --json               print one JSON object, for programs
   --help               this text
 `;

@@ -22,8 +22,9 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
     assert.match(registration_token, /^[0-9a-f]{64}$/);
     assert.equal(workspace_id, "ws_add");
     assert(run.length >= 2);
-    for (const { releases, line } of run) {
+    for (const { releases, from, line } of run) {
       assert.match(releases, /^codex 0\.\d+/);
+      assert.match(from, /^0\.\d+\.0$/);
       for (const part of [exe_id, registration_token, gateway.url]) assert(line.includes(part));
     }
     assert.deepEqual(await list("ws_add"), [{
@@ -150,15 +151,41 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
     },
   );
 
-  await t.step("executor add --direct: where codex would refuse the URL, it says so", async () => {
+  await t.step("executor add: what tokens in the clear are for is said", async () => {
     const elsewhere = { CXG_PUBLIC_WS_BASE_URL: "ws://gateway.example:6060" };
     const words = ["executor", "add", "--name", "n", "--workspace", "ws_d", "--direct"];
     const added = await runCli(dataDir, words, elsewhere);
     assert.equal(added.code, 0, added.stderr);
-    assert.match(added.stdout, /--remote http:\/\/gateway\.example:6060 /);
-    assert.match(added.stderr, /only for https or for loopback/);
+    // codex starts a direct executor only for https or for loopback.
+    const join = "task join --gateway http://gateway.example:6060 --port 0 | (read -r url && AWS_";
+    assert(added.stdout.includes(join), added.stdout);
+    assert.match(added.stderr, /tokens and output pass in the clear/);
     const secure = { CXG_PUBLIC_WS_BASE_URL: "wss://gateway.example" };
     assert.equal((await runCli(dataDir, words, secure)).stderr, "");
+  });
+
+  await t.step("executor add --join-file: a file of its own, or standard output", async () => {
+    const words = ["executor", "add", "--name", "n", "--workspace", "ws_j", "--join-file"];
+    const shown = await cli(...words, "-");
+    const [exeId] = /exe_[0-9a-f-]{36}/.exec(done(shown)) ?? [];
+    assert.match(shown.stdout, /^#!\/bin\/sh\n/);
+    assert.deepEqual((await list("ws_j")).map(({ exe_id }: { exe_id: string }) => exe_id), [exeId]);
+
+    // The task may write below the directory of deno.json.
+    const path = `.cache/cli-test-${crypto.randomUUID()}.join`;
+    try {
+      const { registration_token, join_file } = await json(...words, path);
+      assert.equal(join_file, path);
+      assert((await Deno.readTextFile(path)).includes(registration_token));
+      assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
+      const before = await list("ws_j");
+      assertComplains(await cli(...words, path), 1, /it is there already/);
+      assertComplains(await cli(...words, "../x.join"), 1, /may write below the directory/);
+      assertComplains(await cli(...words, "-", "--json"), 2, /--join-file - and --json/);
+      assert.deepEqual(await list("ws_j"), before, "no executor that nobody can start");
+    } finally {
+      await Deno.remove(path);
+    }
   });
 
   await t.step("token mint --environments: the file, and nothing else", async () => {
@@ -221,6 +248,47 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
   });
 });
 
+Deno.test("the command line trusts the CA that a gateway of this machine made", async (t) => {
+  await using dir = await TempDir.withDatabase();
+  await using gateway = await Gateway.start(dir.path, { CXG_TLS: "self-signed" });
+  assert.match(gateway.url, /^https:/);
+  const words = ["executor", "add", "--name", "n", "--workspace", "w"];
+  const pem = await Deno.readTextFile(`${dir.path}/tls/ca.pem`);
+
+  await t.step("of itself, and its lines carry it", async () => {
+    const { exe_id, run, ca } = JSON.parse(done(await runCli(dir.path, [...words, "--json"])));
+    assert.equal(ca.pem, pem);
+    assert.match(ca.sha256, /^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
+    for (const { line } of run) assert.match(line, /"\$HOME\/gateway-ca\.pem"/);
+    const text = done(await runCli(dir.path, words));
+    assert(text.includes(pem.trim()) && text.includes(ca.sha256));
+    const mint = ["token", "mint", "--workspace", "w", "--exe", exe_id];
+    const { harness, ca: again } = JSON.parse(done(await runCli(dir.path, [...mint, "--json"])));
+    assert.deepEqual(again, ca);
+    for (const { line } of harness[0].lines) assert.match(line, /^SSL_CERT_FILE=/);
+    assert(done(await runCli(dir.path, mint)).includes(ca.sha256));
+    const toml = done(await runCli(dir.path, [...mint, "--environments"]));
+    assert.match(toml, /^# start codex with SSL_CERT_FILE=/m);
+  });
+
+  await t.step("elsewhere by --ca, and without that it says which CA is missing", async () => {
+    await using elsewhere = await TempDir.empty();
+    const secret = JSON.parse(await Deno.readTextFile(`${dir.path}/secrets.json`));
+    const variables = { CXG_AGENTSERVER_INTERNAL_SECRET: secret.agentserver_internal_secret };
+    const list = ["executor", "list", "--workspace", "w", "--url", gateway.url];
+    const unknown = await runCli(elsewhere.path, list, variables);
+    assertComplains(unknown, 1, /is signed by "codex-exec-gateway CA .*--ca FILE/);
+    const caFile = `${elsewhere.path}/its-ca.pem`;
+    await Deno.writeTextFile(caFile, pem);
+    done(await runCli(elsewhere.path, [...list, "--ca", caFile], variables));
+    assertComplains(
+      await runCli(elsewhere.path, [...list, "--ca", "/nowhere.pem"], variables),
+      1,
+      /cannot read the CA file \/nowhere\.pem/,
+    );
+  });
+});
+
 const COMMANDS = ["executor add", "executor list", "executor remove", "token mint", "turn revoke"];
 
 Deno.test("the command line, without a gateway", async (t) => {
@@ -231,7 +299,7 @@ Deno.test("the command line, without a gateway", async (t) => {
     await inTurns(COMMANDS, async (command) => {
       const text = done(await cli(...command.split(" "), "--help"));
       assert.match(text.split("\n")[0]!, new RegExp(`^usage: .* ${command} `));
-      for (const flag of ["--url", "--json", "--help"]) assert(text.includes(flag));
+      for (const flag of ["--url", "--ca", "--json", "--help"]) assert(text.includes(flag));
     });
     for (const words of [["--help"], ["help"], ["executor", "add", "-h"], ["serve", "--help"]]) {
       assert.match(done(await cli(...words)), /^usage: /m);

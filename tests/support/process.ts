@@ -86,6 +86,11 @@ export class Task implements AsyncDisposable {
     return await this.#until(this.#stdout, () => pattern.exec(this.stdout), String(pattern));
   }
 
+  /** Waits until standard error matches; see {@linkcode stdoutMatch}. */
+  async stderrMatch(pattern: RegExp): Promise<RegExpExecArray> {
+    return await this.#until(this.#stderr, () => pattern.exec(this.stderr), String(pattern));
+  }
+
   /** Waits for a log record with this message, and that exe_id if one is named. */
   async record(message: string, exeId?: string): Promise<Record<string, unknown>> {
     const find = () =>

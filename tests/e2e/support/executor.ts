@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import type { KeyPair } from "../../../src/auth/direct_keys.ts";
 import { executorLines } from "../../../src/cli/codex_lines.ts";
-import { directLine } from "../../../src/cli/direct_lines.ts";
+import { directStarts, executorStarts } from "../../../src/cli/executor_start.ts";
 import type { Host } from "../../support/hosts/host.ts";
 import { codexBinary } from "./codex_cache.ts";
 import { type CapturedProcess, spawnCaptured } from "./process.ts";
@@ -38,10 +38,10 @@ export interface ExecutorOptions extends Place {
 /** Starts an executor by the line that the gateway at this URL prints for its release. */
 export function startExecutor(options: ExecutorOptions): Promise<CapturedProcess> {
   const { version, gatewayUrl, exeId, registrationToken, direct, edit } = options;
-  const lines = direct === undefined
-    ? executorLines(gatewayUrl, exeId, registrationToken)
-    : [directLine(gatewayUrl, exeId, direct)];
-  const line = lineFor(version, lines);
+  const starts = direct === undefined
+    ? executorStarts(gatewayUrl, exeId, registrationToken)
+    : directStarts(gatewayUrl, exeId, direct);
+  const line = lineFor(version, executorLines(starts, gatewayUrl, false));
   return startExecutorByLine({ ...options, line: edit?.(line) ?? line });
 }
 

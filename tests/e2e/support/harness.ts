@@ -138,7 +138,7 @@ export async function runTurn(
 function lineOf(options: TurnOptions): string {
   const { version, gatewayUrl, exeId, capToken, environments, speaksAs } = options;
   if (environments !== undefined) return "";
-  return lineFor(speaksAs ?? version, harnessLines(gatewayUrl, exeId, capToken));
+  return lineFor(speaksAs ?? version, harnessLines(gatewayUrl, exeId, capToken, false));
 }
 
 function config(modelBaseUrl: string): string {

@@ -1,5 +1,6 @@
 /** What differs between codex releases in how each side is started. */
 import type { CodexLine } from "../../../src/cli/codex_lines.ts";
+import { minorOf } from "../../../src/cli/releases.ts";
 
 /**
  * The line, of those that the gateway prints, that is for a release.
@@ -9,10 +10,9 @@ import type { CodexLine } from "../../../src/cli/codex_lines.ts";
  */
 export function lineFor(version: string, lines: readonly CodexLine[]): string {
   const minor = minorOf(version);
-  const found = lines.find(({ releases }) => {
-    const [from, to] = [...releases.matchAll(/0\.(\d+)/g)].map(([, it]) => Number(it));
-    return minor >= from! && minor <= (to ?? (releases.includes("later") ? Infinity : from!));
-  });
+  const found = lines.find(({ from, to }) =>
+    minor >= minorOf(from) && (to === undefined || minor <= minorOf(to))
+  );
   if (found === undefined) throw new Error(`no line is for codex ${version}`);
   return found.line;
 }
@@ -20,10 +20,4 @@ export function lineFor(version: string, lines: readonly CodexLine[]): string {
 /** Whether a release's executor takes no API key from another machine's gateway but by loopback. */
 export function needsLoopback(version: string): boolean {
   return minorOf(version) >= 133;
-}
-
-function minorOf(version: string): number {
-  const parts = /^0\.(\d+)\.\d+$/.exec(version);
-  if (!parts) throw new Error(`not a codex release: ${version}`);
-  return Number(parts[1]);
 }
