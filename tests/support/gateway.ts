@@ -91,12 +91,17 @@ export abstract class GatewayClient {
     return executors.map(({ exe_id }) => exe_id);
   }
 
-  /** One sample of `/metrics`, by its name and labels. */
-  async metric(sample: string): Promise<number> {
+  /** The samples of `/metrics` whose names begin so, a line each. */
+  async samples(name: string): Promise<string[]> {
     const response = await this.call("GET", "/metrics", undefined, {
       "x-internal-secret": SECRETS.shared,
     });
-    const line = (await response.text()).split("\n").find((it) => it.startsWith(`${sample} `));
+    return (await response.text()).split("\n").filter((line) => line.startsWith(name));
+  }
+
+  /** One sample of `/metrics`, by its name and labels. */
+  async metric(sample: string): Promise<number> {
+    const [line] = await this.samples(`${sample} `);
     if (line === undefined) throw new Error(`there is no ${sample}`);
     return Number(line.slice(sample.length + 1));
   }
