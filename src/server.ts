@@ -14,6 +14,7 @@ import { SwitchboardCounts } from "./listeners/switchboard_counts.ts";
 import { logEvent } from "./listeners/switchboard_log.ts";
 import { log } from "./logging.ts";
 import { Pacer } from "./pacer.ts";
+import { type Abilities, adaptToRuntime } from "./runtime/abilities.ts";
 import { Refusals } from "./refusals.ts";
 import { Revocations } from "./revocations.ts";
 import { sendAway } from "./send_away.ts";
@@ -187,9 +188,13 @@ async function openServices(
   stopping: AbortSignal,
 ): Promise<Services> {
   const registrationTokens = new RegistrationTokens({ maxWaiting: maxWaitingChecks });
+  // While the database is opened, which takes longer.
+  const adapted = adaptToRuntime();
+  adapted.catch(() => {});
   let store: Store | undefined;
   try {
     store = await Store.open(config);
+    warnOfRuntime(await adapted);
     const { maxStreams, maxBufferedBytes, maxFrameBytes } = config;
     const switchboard = new Switchboard({
       limits: { maxStreams, maxBufferedBytes, maxFrameBytes },
@@ -241,6 +246,25 @@ async function openServices(
     registrationTokens[Symbol.dispose]();
     await store?.close();
     throw error;
+  }
+}
+
+/** Says what slow peers cost where the runtime lacks what holds their senders. */
+function warnOfRuntime({ holds, pings }: Abilities): void {
+  const deno = Deno.version.deno;
+  if (!holds) {
+    log.warn(
+      "this runtime cannot stop reading from a peer: what a slow reader is sent waits in memory, and over " +
+        "CXG_MAX_BUFFERED it is closed. Run the release of Deno that the README names",
+      { deno },
+    );
+  }
+  if (!pings) {
+    log.warn(
+      "this runtime pings by itself: a peer that takes long for what was sent to it may be taken for dead. " +
+        "Run the release of Deno that the README names",
+      { deno },
+    );
   }
 }
 

@@ -25,6 +25,11 @@ function symbolsOf(socket: WebSocket): Symbols | false {
   return symbols = idleTimeout && restartIdleTimer ? { idleTimeout, restartIdleTimer } : false;
 }
 
+/** From now on the runtime pings by itself: what it was to be told does not do what it did. */
+export function doWithoutPings(): void {
+  symbols = false;
+}
+
 /**
  * Pings on a server's websocket when they are asked for, and word of every sign of life.
  *

@@ -16,6 +16,11 @@ function symbolsOf(socket: WebSocket): Symbols | false {
   return symbols = readyState && eventLoop ? { readyState, eventLoop } : false;
 }
 
+/** From now on nobody is held: the runtime's loop does not stop as it did. */
+export function doWithoutHolding(): void {
+  symbols = false;
+}
+
 /**
  * The loop in which the runtime reads a server's websocket, which can be stopped and started again: what the
  * peer sends meanwhile fills the kernel's buffers, and TCP holds the peer back.

@@ -92,11 +92,6 @@ export class PeerSocket {
     return this.#sent - this.#waiting;
   }
 
-  /** Whether the runtime lets a peer be held. */
-  get canBeHeld(): boolean {
-    return this.#loop.canStop;
-  }
-
   /** Whether it has gone, or was told to. */
   get isOver(): boolean {
     return this.#closing || this.#gone;

@@ -24,7 +24,7 @@ scenario(
     // Another machine than the seven's, with a link of its own.
     const slowHost = hosts.executors[1]!;
     await slowHost.link.pace({ rate: SLOW });
-    await using slow = await startTurn({
+    await using _slow = await startTurn({
       ...await rig.turn(),
       hosts: { ...hosts, harness: slowHost },
       // codex leaves the first running after some seconds, and the turn goes on.

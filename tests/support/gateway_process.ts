@@ -51,8 +51,9 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
     store: StoreOptions,
     variables: Readonly<Record<string, string>> = {},
     ca?: string,
+    preload?: string,
   ): Promise<GatewayProcess> {
-    const gateway = GatewayProcess.launch(store, variables, ca);
+    const gateway = GatewayProcess.launch(store, variables, ca, preload);
     if (!await settled(gateway.listening, START_TIMEOUT_MS)) gateway.kill("SIGKILL");
     await gateway.listening;
     return gateway;
@@ -64,16 +65,20 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
    * @param store the database, which outlives it
    * @param variables its CXG_* variables; the port is a free one unless they say otherwise
    * @param ca of the certificate in `CXG_TLS_CERT`, PEM; that of `CXG_TLS=self-signed` is found
+   * @param preload a module that runs before the gateway's
    */
   static launch(
     store: StoreOptions,
     variables: Readonly<Record<string, string>> = {},
     ca?: string,
+    preload?: string,
   ): GatewayProcess {
     for (const secret of Object.values(SECRETS)) noteSecret("configured", secret);
     noteSecretsOf(variables);
+    const args = startArguments(variables.CXG_DATA_DIR || store.dataDir || "./data", variables);
+    if (preload !== undefined) args.splice(args.indexOf("run") + 1, 0, `--preload=${preload}`);
     const child = new Deno.Command(Deno.execPath(), {
-      args: startArguments(variables.CXG_DATA_DIR || store.dataDir || "./data", variables),
+      args,
       cwd: ROOT,
       env: {
         ...withoutGatewayVariables(Deno.env.toObject()),
