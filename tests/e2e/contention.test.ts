@@ -11,8 +11,6 @@ import { type CreatedExecutor, startGateway, type TestGateway } from "../support
 import { type Host, type Hosts, makeHosts, whyNoHosts } from "../support/hosts/hosts.ts";
 import { settled, until } from "../support/websocket.ts";
 import { type CapturedProcess, runTurn, startExecutor } from "./support/codex.ts";
-import { startForward } from "./support/forward.ts";
-import { needsLoopback } from "./support/release.ts";
 
 const TURNS = 3;
 
@@ -32,7 +30,7 @@ for (const version of ["0.130.0", "0.140.0", "0.142.5", "0.171.0"]) {
       const machines = new Map<string, CapturedProcess>();
       for (const [i, mark] of ["one", "two"].entries()) {
         const host = hosts.executors[i]!;
-        const url = await urlFrom(host, hosts, version, gateway.port, cleanUp);
+        const url = hosts.gateway.url(gateway.port);
         machines.set(mark, await start({ version, url, executor, mark, host }, cleanUp));
       }
       const isContested = () => contention.contestedForMs(executor.exe_id) > 0;
@@ -54,19 +52,6 @@ for (const version of ["0.130.0", "0.140.0", "0.142.5", "0.171.0"]) {
     },
     { ignore: whyNoHosts !== undefined },
   );
-}
-
-/** The gateway's URL as an executor of a release has to be given it on a machine. */
-async function urlFrom(
-  host: Host,
-  { gateway }: Hosts,
-  version: string,
-  port: number,
-  cleanUp: AsyncDisposableStack,
-): Promise<string> {
-  if (!needsLoopback(version)) return gateway.url(port);
-  const forward = cleanUp.use(await startForward(host, gateway, port));
-  return `http://127.0.0.1:${forward.port}`;
 }
 
 async function start(

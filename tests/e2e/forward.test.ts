@@ -34,7 +34,10 @@ for (const pair of PAIRS.filter(({ executor, direct }) => executor === "0.171.0"
       const port = Number(listening.exec(listens.output())![1]);
       const connect = elsewhere!.url(port, "ws");
       await rig.startExecutor({
-        edit: (line) => line.replace("exec-server", `exec-server forward --connect ${connect}`),
+        edit: (line) => {
+          const forward = `exec-server forward --connect ${connect} --remote`;
+          return line.replaceAll("exec-server --remote", forward);
+        },
       });
       for (let turn = 0; turn < 2; turn++) {
         const { outputs, stderr } = await runTurn({

@@ -22,7 +22,9 @@ hostsTest(
   "a join file is all that an executor's machine needs",
   { gateway: "apart" },
   async (hosts, t) => {
-    await using gateway = await ApartGateway.start(hosts, "https", { CXG_TLS: "self-signed" });
+    await using gateway = await ApartGateway.start(hosts, "https", {
+      variables: { CXG_TLS: "self-signed" },
+    });
     for (const version of VERSIONS) {
       await t.step(`codex ${version}`, async () => {
         const home = await Deno.makeTempDir({ prefix: "cxg-join-file-" });

@@ -20,18 +20,21 @@ export class ApartGateway implements AsyncDisposable {
   readonly url: string;
   readonly #hosts: Hosts;
   readonly #variables: Record<string, string>;
+  readonly #ca: string | undefined;
   readonly #process: CapturedProcess;
   readonly #owned: AsyncDisposable;
 
   private constructor(
     hosts: Hosts,
     variables: Record<string, string>,
+    ca: string | undefined,
     process: CapturedProcess,
     owned: AsyncDisposable,
     url: string,
   ) {
     this.#hosts = hosts;
     this.#variables = variables;
+    this.#ca = ca;
     this.#process = process;
     this.#owned = owned;
     this.url = url;
@@ -42,11 +45,12 @@ export class ApartGateway implements AsyncDisposable {
    *
    * @param scheme of its URL
    * @param variables its CXG_* variables, besides where it listens and what it is called
+   * @param ca the file of the authority that signed its certificate, where the command line is to be told
    */
   static async start(
     hosts: Hosts,
     scheme: "http" | "https",
-    variables: Record<string, string> = {},
+    { variables = {}, ca }: { variables?: Record<string, string>; ca?: string } = {},
   ): Promise<ApartGateway> {
     await using owned = new AsyncDisposableStack();
     const data = owned.use(await TempDir.withDatabase());
@@ -60,7 +64,7 @@ export class ApartGateway implements AsyncDisposable {
     };
     const process = owned.use(denoTask(hosts, ["start"], all));
     await process.waitForOutput(/^codex-exec-gateway listens on /m, TIMEOUT_MS);
-    return new ApartGateway(hosts, all, process, owned.move(), url);
+    return new ApartGateway(hosts, all, ca, process, owned.move(), url);
   }
 
   /** What it has written so far. */
@@ -75,7 +79,8 @@ export class ApartGateway implements AsyncDisposable {
    * @throws when it fails
    */
   async cli(...words: string[]): Promise<string> {
-    await using process = denoTask(this.#hosts, ["cli", ...words], this.#variables);
+    const told = this.#ca === undefined ? [] : ["--ca", this.#ca];
+    await using process = denoTask(this.#hosts, ["cli", ...words, ...told], this.#variables);
     const { code } = await process.exited;
     if (code !== 0) throw new Error(`cli ${words.join(" ")}: ${process.output()}`);
     return process.stdout();

@@ -3,11 +3,12 @@
 import { dirname } from "node:path";
 import type { KeyPair } from "../../../src/auth/direct_keys.ts";
 import { executorLines } from "../../../src/cli/codex_lines.ts";
+import { joinScript } from "../../../src/cli/join_file.ts";
 import { directStarts, executorStarts } from "../../../src/cli/executor_start.ts";
 import type { Host } from "../../support/hosts/host.ts";
 import { codexBinary } from "./codex_cache.ts";
 import { type CapturedProcess, spawnCaptured } from "./process.ts";
-import { lineFor } from "./release.ts";
+import { forRelease, lineFor } from "./release.ts";
 
 /** What an executor needs, however it is started. */
 interface Place {
@@ -31,22 +32,28 @@ export interface ExecutorOptions extends Place {
   registrationToken: string;
   /** The pair that it signs with: it is started as a direct executor. */
   direct?: KeyPair;
-  /** Changes the line. */
+  /** Changes the line, or the join file. */
   edit?: (line: string) => string;
 }
 
-/** Starts an executor by the line that the gateway at this URL prints for its release. */
+/**
+ * Starts an executor by the line that the gateway at this URL prints for its release, or where that wants
+ * `join`, by the join file that it writes: the machine has npm alone.
+ */
 export function startExecutor(options: ExecutorOptions): Promise<CapturedProcess> {
   const { version, gatewayUrl, exeId, registrationToken, direct, edit } = options;
   const starts = direct === undefined
     ? executorStarts(gatewayUrl, exeId, registrationToken)
     : directStarts(gatewayUrl, exeId, direct);
-  const line = lineFor(version, executorLines(starts, gatewayUrl, false));
+  const { viaJoin } = forRelease(version, starts);
+  const line = viaJoin
+    ? joinScript({ name: "a test's", exeId, url: gatewayUrl, starts })
+    : lineFor(version, executorLines(starts, gatewayUrl, false));
   return startExecutorByLine({ ...options, line: edit?.(line) ?? line });
 }
 
 /**
- * Starts an executor with a home directory of its own by a line as a person pastes it, in a shell that
+ * Starts an executor with a home directory of its own by a line as a person pastes it, or several, in a shell that
  * finds the release as `codex`. It registers and dials in by itself: ask the gateway whether it is
  * connected. Disposing ends it and every command that it has started.
  *
@@ -58,8 +65,11 @@ export async function startExecutorByLine(
 ): Promise<CapturedProcess> {
   const binary = await codexBinary(options.version);
   const home = await Deno.makeTempDir({ prefix: "codex-executor-" });
+  // A join file is longer than an argument may be.
+  const script = `${home}/start.sh`;
+  await Deno.writeTextFile(script, options.line);
   return spawnCaptured("sh", {
-    args: ["-c", options.line],
+    args: [script],
     cwd: options.dir,
     host: options.host,
     starts: binary,

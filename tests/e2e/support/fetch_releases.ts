@@ -6,10 +6,6 @@
  * @module
  */
 import { codexBinary } from "./codex_cache.ts";
-import { DIALS_ITS_URL_AGAIN, PAIRS } from "./releases.ts";
+import { RELEASES } from "./releases.ts";
 
-const releases = new Set([
-  ...PAIRS.flatMap(({ executor, harness }) => [executor, harness]),
-  ...DIALS_ITS_URL_AGAIN,
-]);
-for (const release of releases) console.log(`codex ${release}: ${await codexBinary(release)}`);
+for (const release of RELEASES) console.log(`codex ${release}: ${await codexBinary(release)}`);

@@ -138,7 +138,8 @@ export async function runTurn(
 function lineOf(options: TurnOptions): string {
   const { version, gatewayUrl, exeId, capToken, environments, speaksAs } = options;
   if (environments !== undefined) return "";
-  return lineFor(speaksAs ?? version, harnessLines(gatewayUrl, exeId, capToken, false));
+  const lines = harnessLines(gatewayUrl, exeId, capToken, false);
+  return lineFor(speaksAs ?? version, lines);
 }
 
 function config(modelBaseUrl: string): string {

@@ -1,23 +1,23 @@
 /** What differs between codex releases in how each side is started. */
 import type { CodexLine } from "../../../src/cli/codex_lines.ts";
-import { minorOf } from "../../../src/cli/releases.ts";
+import { minorOf, type ReleaseRange } from "../../../src/cli/releases.ts";
 
 /**
- * The line, of those that the gateway prints, that is for a release.
+ * What is for a release, of what is for ranges of them.
  *
  * @param version a release such as `"0.130.0"`
- * @throws Error when there is none
+ * @throws Error when there is nothing
  */
-export function lineFor(version: string, lines: readonly CodexLine[]): string {
+export function forRelease<For extends ReleaseRange>(version: string, ranges: readonly For[]): For {
   const minor = minorOf(version);
-  const found = lines.find(({ from, to }) =>
+  const found = ranges.find(({ from, to }) =>
     minor >= minorOf(from) && (to === undefined || minor <= minorOf(to))
   );
-  if (found === undefined) throw new Error(`no line is for codex ${version}`);
-  return found.line;
+  if (found === undefined) throw new Error(`nothing is for codex ${version}`);
+  return found;
 }
 
-/** Whether a release's executor takes no API key from another machine's gateway but by loopback. */
-export function needsLoopback(version: string): boolean {
-  return minorOf(version) >= 133;
+/** The line that is for a release, of those that the gateway prints. */
+export function lineFor(version: string, lines: readonly CodexLine[]): string {
+  return forRelease(version, lines).line;
 }

@@ -12,9 +12,7 @@ import { type CreatedExecutor, startGateway, type TestGateway } from "../../supp
 import { type Hosts, makeHosts, whyNoHosts } from "../../support/hosts/hosts.ts";
 import type { StoreOptions } from "../../../src/store/store.ts";
 import { type CapturedProcess, startExecutor } from "./codex.ts";
-import { type Forward, startForward } from "./forward.ts";
 import type { TurnOptions } from "./harness.ts";
-import { needsLoopback } from "./release.ts";
 import type { Pair } from "./releases.ts";
 
 /** How long an executor may take to dial in on a machine that is busy, in milliseconds. */
@@ -27,7 +25,7 @@ const full = Deno.args.includes("--full");
 interface StartOptions {
   /** Of the gateway's machine, where something else than the gateway is to be dialled. */
   readonly port?: number;
-  /** Changes the line. */
+  /** Changes its line, or its join file. */
   readonly edit?: (line: string) => string;
 }
 
@@ -41,7 +39,6 @@ export class Rig implements AsyncDisposable {
   readonly database: StoreOptions;
   executor!: CapturedProcess;
   readonly credentials: CreatedExecutor;
-  #forward: Forward | undefined;
 
   constructor(
     pair: Pair,
@@ -82,7 +79,7 @@ export class Rig implements AsyncDisposable {
    * Starts another process of the executor, whatever becomes of it.
    *
    * @param credentials where they are not its own
-   * @param edit changes the line that it is started by
+   * @param edit changes its line, or its join file
    */
   async launchExecutor(
     port: number,
@@ -94,7 +91,7 @@ export class Rig implements AsyncDisposable {
   ): Promise<CapturedProcess> {
     return await startExecutor({
       version: this.pair.executor,
-      gatewayUrl: await this.#urlForExecutor(port),
+      gatewayUrl: this.hosts.gateway.url(port),
       exeId: credentials.exe_id,
       registrationToken: credentials.registration_token,
       direct: credentials.direct,
@@ -120,15 +117,6 @@ export class Rig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.executor?.[Symbol.asyncDispose]();
-    await this.#forward?.[Symbol.asyncDispose]();
-  }
-
-  async #urlForExecutor(port: number): Promise<string> {
-    const { gateway, executor: host } = this.hosts;
-    if (!needsLoopback(this.pair.executor)) return gateway.url(port);
-    await this.#forward?.[Symbol.asyncDispose]();
-    this.#forward = await startForward(host, gateway, port);
-    return `http://127.0.0.1:${this.#forward.port}`;
   }
 }
 

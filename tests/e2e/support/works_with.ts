@@ -1,39 +1,58 @@
 /**
- * `deno task works-with`: writes the README's table of tried releases from what the last run of
+ * `deno task works-with`: writes the README's tables of tried releases from what the last run of
  * `deno task test:codex` left in `.cache/codex.xml`.
  *
  * @module
  */
 const root = new URL("../../../", import.meta.url);
 const report = await Deno.readTextFile(new URL(".cache/codex.xml", root));
-const readme = await Deno.readTextFile(new URL("README.md", root));
+let readme = await Deno.readTextFile(new URL("README.md", root));
 
-/** The outcomes of each scenario on each database, by pair of releases. */
-const pairs = new Map<string, Map<string, boolean[]>>();
-for (const [, attributes, end] of report.matchAll(/<testcase ([^>]*?)(\/>|>[^]*?<\/testcase>)/g)) {
-  const name = unescape(/name="([^"]*)"/.exec(attributes!)![1]!);
-  const [, pair, scenario] = /^(executor [^,]+, harness \S+): (.*) \(\w+\)$/.exec(name) ?? [];
-  if (pair === undefined || scenario === undefined || end!.includes("<skipped")) continue;
-  const scenarios = pairs.get(pair) ?? new Map<string, boolean[]>();
-  pairs.set(pair, scenarios);
-  const passed = !/<(failure|error)/.test(end!);
-  scenarios.set(scenario, [...scenarios.get(scenario) ?? [], passed]);
+/** The outcomes of a table's tests, by row and column: one for each database. */
+class Table {
+  readonly #rows = new Map<string, Map<string, boolean[]>>();
+  readonly #columns = new Set<string>();
+
+  add(row: string, column: string, passed: boolean): void {
+    this.#columns.add(column);
+    const cells = this.#rows.get(row) ?? new Map<string, boolean[]>();
+    this.#rows.set(row, cells.set(column, [...cells.get(column) ?? [], passed]));
+  }
+
+  /** In Markdown, its columns in the order of their releases. */
+  toString(): string {
+    const columns = [...this.#columns].sort(new Intl.Collator("en", { numeric: true }).compare);
+    const rows = [...this.#rows].map(([row, cells]) => [
+      row,
+      ...columns.map((column) => outcome(cells.get(column))),
+    ]);
+    return [["", ...columns], ["---", ...columns.map(() => "---")], ...rows]
+      .map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  }
 }
 
-const names = [...pairs.keys()].sort(new Intl.Collator("en", { numeric: true }).compare);
-const scenarios = [...new Set(names.flatMap((pair) => [...pairs.get(pair)!.keys()]))];
-const rows = [
-  ["", ...names],
-  ["---", ...names.map(() => "---")],
-  ...scenarios.map((scenario) => [
-    scenario,
-    ...names.map((pair) => outcome(pairs.get(pair)!.get(scenario))),
-  ]),
-];
-const table = rows.map((row) => `| ${row.join(" | ")} |`).join("\n");
-const marked = /(<!-- works-with -->\n)[^]*?(<!-- \/works-with -->)/;
-if (!marked.test(readme)) throw new Error("README.md has no place for the table");
-await Deno.writeTextFile(new URL("README.md", root), readme.replace(marked, `$1\n${table}\n\n$2`));
+const scenarios = new Table();
+const printedLines = new Table();
+for (const [, attributes, end] of report.matchAll(/<testcase ([^>]*?)(\/>|>[^]*?<\/testcase>)/g)) {
+  if (end!.includes("<skipped")) continue;
+  const name = unescape(/name="([^"]*)"/.exec(attributes!)![1]!);
+  const passed = !/<(failure|error)/.test(end!);
+  const [, pair, scenario] = /^(executor [^,]+, harness \S+): (.*) \(\w+\)$/.exec(name) ?? [];
+  if (pair !== undefined) scenarios.add(scenario!, pair, passed);
+  const [, release, way] = /^(codex \S+), (.*): runs a command on another machine$/.exec(name) ??
+    [];
+  if (release !== undefined) printedLines.add(release, way!, passed);
+}
+put("works-with", scenarios);
+put("printed-lines", printedLines);
+await Deno.writeTextFile(new URL("README.md", root), readme);
+
+/** Writes a table between its marks. */
+function put(mark: string, table: Table): void {
+  const marked = new RegExp(`(<!-- ${mark} -->\\n)[^]*?(<!-- /${mark} -->)`);
+  if (!marked.test(readme)) throw new Error(`README.md has no place for the table ${mark}`);
+  readme = readme.replace(marked, `$1\n${table}\n\n$2`);
+}
 
 function outcome(runs: boolean[] | undefined): string {
   if (runs === undefined) return "";

@@ -15,14 +15,4 @@ for (const pair of PAIRS) {
     });
     assert.deepEqual(outputs, ["line 1\nline 2\nline 3\n", "executor.test\n"], stderr);
   });
-
-  scenario(pair, "a harness that 8 Mbit/s lead to gets 700 KB exactly", async (rig) => {
-    await rig.hosts.harness.link.pace({ rate: 8_000_000 });
-    const { outputs: [output], stderr } = await runTurn({
-      ...await rig.turn(),
-      commands: ["head -c 700000 /dev/zero | tr '\\0' x"],
-    });
-    assert.equal(output?.length, 700_000, stderr);
-    assert.ok(output === "x".repeat(700_000));
-  });
 }
