@@ -26,14 +26,18 @@ export function doWithoutHolding(): void {
  * peer sends meanwhile fills the kernel's buffers, and TCP holds the peer back.
  *
  * The class offers no pause. But its loop runs while its ready state is not CLOSED, and looks at that right
- * after each message was handled: set so at that moment the loop returns, and tells nobody. A microtask
- * later the state is what it was. Whoever stops it must see to it that the runtime does not judge the peer by
+ * after each message was handled: set so at that moment the loop returns, and tells nobody. Then the state has
+ * to be what it was before anybody else sends on the websocket, or what is sent is dropped without a word:
+ * {@linkcode ReadLoop.settle} sees to that, since a microtask of ours may come after those of other websockets
+ * whose messages came in the same turn. Whoever stops it must see to it that the runtime does not judge the peer by
  * its pings, which it cannot answer meanwhile (`heartbeat.ts`).
  */
 export class ReadLoop {
   readonly #socket: WebSocket;
   readonly #symbols: Symbols | false;
   #isStopped = false;
+  /** Whether the state still says CLOSED: the runtime's loop has seen it as soon as anything else runs. */
+  #isUnsettled = false;
 
   /** @param socket just upgraded */
   constructor(socket: WebSocket) {
@@ -58,12 +62,21 @@ export class ReadLoop {
     const { readyState } = this.#symbols;
     const fields = this.#socket as unknown as Fields;
     fields[readyState] = WebSocket.CLOSED;
-    queueMicrotask(() => fields[readyState] = WebSocket.OPEN);
+    this.#isUnsettled = true;
+    queueMicrotask(() => this.settle());
   }
 
-  /** Reads on, if it was stopped; not in the same turn. */
+  /** To be called before the websocket is used for anything: its state is what it was before it stopped. */
+  settle(): void {
+    if (!this.#isUnsettled || this.#symbols === false) return;
+    this.#isUnsettled = false;
+    (this.#socket as unknown as Fields)[this.#symbols.readyState] = WebSocket.OPEN;
+  }
+
+  /** Reads on, if it was stopped. */
   start(): void {
     if (this.#symbols === false || !this.#isStopped) return;
+    this.settle();
     this.#isStopped = false;
     (this.#socket as unknown as Record<symbol, () => void>)[this.#symbols.eventLoop]!();
   }

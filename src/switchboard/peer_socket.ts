@@ -79,6 +79,7 @@ export class PeerSocket {
 
   /** Bytes that wait to be sent. */
   get bufferedAmount(): number {
+    this.#loop.settle();
     return this.#waiting = this.#socket.bufferedAmount;
   }
 
@@ -120,6 +121,7 @@ export class PeerSocket {
   /** Sends a message, unless the websocket is closing or closed. */
   send(data: string | ArrayBuffer | Uint8Array<ArrayBuffer>): void {
     this.#sent += sizeOf(data);
+    this.#loop.settle();
     this.#socket.send(data);
   }
 
@@ -129,6 +131,7 @@ export class PeerSocket {
     this.#closing = true;
     // Its good-bye is to be read.
     this.#holds.clear();
+    this.#loop.settle();
     this.#loop.start();
     // The runtime says 0 from its close() on.
     if (this.bufferedAmount > 0) this.#leave();
@@ -156,6 +159,7 @@ export class PeerSocket {
    */
   look(): boolean {
     if (this.#closing) return false;
+    this.#loop.settle();
     const isHeld = this.#holds.size > 0;
     // The runtime has given it up by itself, and with data before the close frame never ends.
     if (this.#socket.readyState === WebSocket.CLOSING) {

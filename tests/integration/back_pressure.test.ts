@@ -192,3 +192,53 @@ switchboardTest(
     await greet(next, machine);
   },
 );
+
+switchboardTest(
+  "what others send to an executor in the very moment it is held is not lost",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await dialInAsRelay(gateway, executor);
+    const token = await gateway.capToken(executor.exe_id);
+    using slow = await RawSocket.open(gateway.port, `/bridge/${executor.exe_id}`, token);
+    slow.sendMessage(frame("stream-slow", "resume"));
+    assert.equal(parseFrame(await machine.next()).streamId, "stream-slow");
+    const others: Peer[] = [];
+    await using stack = new AsyncDisposableStack();
+    for (let n = 0; n < 8; n++) {
+      const harness = stack.use(await openRelayBridge(gateway, executor.exe_id));
+      await claim(harness, machine, `stream-${n}`);
+      others.push(harness);
+    }
+    // It is held and let go again and again, while the others send what is counted.
+    let reads = true;
+    const reading = (async () => {
+      while (reads) await slow.readFrame();
+    })().catch(() => {});
+    const rounds = 400;
+    for (let round = 0; round < rounds; round++) {
+      for (let i = 0; i < 4; i++) {
+        machine.send(frame("stream-slow", "data", new Uint8Array(256 * KIB)));
+      }
+      others.forEach((harness, n) =>
+        harness.send(frame(`stream-${n}`, "data", new Uint8Array([round >> 8, round & 255])))
+      );
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    const got = Array(others.length).fill(0);
+    while (got.some((count) => count < rounds)) {
+      const { streamId, payload } = parseFrame(await machine.next(30_000));
+      const n = Number(streamId.slice("stream-".length));
+      const [high, low] = payload.slice(-2);
+      assert.equal(high! << 8 | low!, got[n]++, streamId);
+    }
+    reads = false;
+    slow[Symbol.dispose]();
+    await reading;
+    assert.ok(
+      await gateway.metric('cxg_held_seconds_total{side="executor"}') > 0,
+      "it was never held",
+    );
+  },
+  // Else so much may wait for a slow one beside others that it would seldom happen.
+  { maxBufferedBytes: 2 * MIB },
+);
