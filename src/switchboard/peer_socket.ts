@@ -15,6 +15,9 @@ export const LOOKS_AN_INTERVAL = 4;
 /** After how many looks without a sign of life it is dead: two intervals. */
 const DEAD_LOOKS = 2 * LOOKS_AN_INTERVAL;
 
+/** The same for one that lately had so much to take that its answer may still wait behind it: three intervals. */
+const PATIENT_LOOKS = 3 * LOOKS_AN_INTERVAL;
+
 /** What waits longer on a slow link than a peer may be silent, in bytes, together with what the kernel holds. */
 const MUCH_BYTES = 64 * 1024;
 
@@ -154,7 +157,7 @@ export class PeerSocket {
    *
    * A ping waits behind what is sent, so that a peer lives as long as it answers or takes anything.
    *
-   * @returns whether the peer is dead: it did neither for two intervals, or four where it lately had so much to
+   * @returns whether the peer is dead: it did neither for two intervals, or three where it lately had so much to
    * take that its answer may still wait behind it
    */
   look(): boolean {
@@ -170,7 +173,7 @@ export class PeerSocket {
     const waits = this.#waiting > 0 || this.#sent > this.#passed;
     const passed = waits ? this.#sent - this.bufferedAmount : this.#sent;
     const moves = passed > this.#passed;
-    if (this.#waiting > MUCH_BYTES) this.#graceLooks = 2 * DEAD_LOOKS;
+    if (this.#waiting > MUCH_BYTES) this.#graceLooks = PATIENT_LOOKS;
     else if (this.#graceLooks > 0) this.#graceLooks--;
     this.#passed = passed;
     this.#quietLooks = this.#heard ? 0 : this.#quietLooks + 1;
@@ -182,7 +185,7 @@ export class PeerSocket {
     // Its answer could not be read, and many a client reads nothing more until it has written that.
     if (isHeld) this.#quietLooks = 0;
     if (this.#quietLooks % LOOKS_AN_INTERVAL === LOOKS_AN_INTERVAL - 1) this.#heartbeat.ping();
-    return this.#stillLooks >= (this.#graceLooks > 0 ? 2 * DEAD_LOOKS : DEAD_LOOKS);
+    return this.#stillLooks >= (this.#graceLooks > 0 ? PATIENT_LOOKS : DEAD_LOOKS);
   }
 
   #leave(): void {

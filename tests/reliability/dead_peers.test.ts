@@ -22,7 +22,7 @@ const PING_INTERVAL_S = full ? 15 : 2;
 /** A minute at the default interval. */
 const LIMIT_S = 4 * PING_INTERVAL_S;
 
-/** More than the kernel holds for a peer that does not read, and less than may wait for it. */
+/** More than the kernel holds for a peer that does not read: what is more is held back. */
 const IN_FLIGHT = { frames: 192, frameBytes: 64 * 1024 };
 
 const STREAM = "stream-1";
@@ -76,7 +76,7 @@ async function tryAll(
     await cut(cases);
     const startedAt = performance.now();
     for (const it of loaded) it.load();
-    const waits = async () => await gateway.metric("cxg_buffered_bytes") >= loaded.size * 2 ** 20;
+    const waits = async () => await gateway.metric("cxg_buffered_bytes") >= loaded.size * 2 ** 19;
     await until("data is in flight", waits);
     const seconds = await Promise.all(cases.map(async (it) => {
       await it.noticed();
