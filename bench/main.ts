@@ -10,12 +10,19 @@
 import { databases } from "../tests/support/databases.ts";
 import { runColdStart } from "./cold_start.ts";
 import { runConnect } from "./connect.ts";
-import { coldStartMarkdown, connectMarkdown, relaysMarkdown, scaleMarkdown } from "./markdown.ts";
+import {
+  coldStartMarkdown,
+  connectMarkdown,
+  relaysMarkdown,
+  scaleMarkdown,
+  tlsMarkdown,
+} from "./markdown.ts";
 import { parseOptions, USAGE, UsageError } from "./options.ts";
 import { judge } from "./relays/claims.ts";
 import { runRelays } from "./relays/run.ts";
 import { writeResults } from "./results.ts";
 import { runScale } from "./scale/run.ts";
+import { runTls } from "./tls/run.ts";
 
 try {
   await main();
@@ -40,6 +47,11 @@ async function main(): Promise<void> {
     const relays = { run, claims: judge(run) };
     console.log(relaysMarkdown(relays));
     await writeResults({ relays });
+  }
+  if (parts.includes("tls")) {
+    const tls = await runTls(quick);
+    console.log(tlsMarkdown(tls));
+    await writeResults({ tls });
   }
   if (parts.includes("scale")) {
     const scale = await runScale(quick, (text) => console.error(text));

@@ -12,6 +12,7 @@ import { describe, type RelaysRun, type Result } from "./relays/run.ts";
 import { TARGETS, TITLES } from "./relays/target.ts";
 import type { Results } from "./results.ts";
 import type { ScaleRun } from "./scale/run.ts";
+import type { TlsRun } from "./tls/run.ts";
 
 /** How a figure of a result is written. */
 type Writer = (result: Result) => string;
@@ -22,6 +23,14 @@ const MIB = 2 ** 20;
 export function connectMarkdown({ at, connects, figures }: ConnectRun): string {
   return [
     `Connect of a bridge, ${connects} in turn with a bare upgrade (${dayOf(at)}):\n`,
+    figuresMarkdown(figures),
+  ].join("\n");
+}
+
+/** What TLS adds to an echo. */
+export function tlsMarkdown({ at, echoes, figures }: TlsRun): string {
+  return [
+    `\`deno task bench --only tls\` on ${dayOf(at)}, ${echoes} echoes of each in turn:\n`,
     figuresMarkdown(figures),
   ].join("\n");
 }

@@ -2,7 +2,7 @@ import type { Extent } from "./relays/cells.ts";
 import { type TargetName, TARGETS } from "./relays/target.ts";
 
 /** The parts of `deno task bench`. */
-export const PARTS = ["connect", "relays", "scale", "cold-start"] as const;
+export const PARTS = ["connect", "relays", "tls", "scale", "cold-start"] as const;
 
 /** What of it is to run. */
 export interface BenchOptions {

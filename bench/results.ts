@@ -8,6 +8,7 @@ import type { ConnectRun } from "./connect.ts";
 import type { Claim } from "./relays/claims.ts";
 import type { RelaysRun } from "./relays/run.ts";
 import type { ScaleRun } from "./scale/run.ts";
+import type { TlsRun } from "./tls/run.ts";
 
 const FILE = new URL("../.cache/bench.json", import.meta.url);
 
@@ -15,6 +16,7 @@ const FILE = new URL("../.cache/bench.json", import.meta.url);
 export interface Results {
   readonly connect?: ConnectRun;
   readonly relays?: { readonly run: RelaysRun; readonly claims: readonly Claim[] };
+  readonly tls?: TlsRun;
   readonly scale?: ScaleRun;
   readonly coldStart?: ColdStartRun;
 }

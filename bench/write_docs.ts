@@ -4,15 +4,22 @@
  *
  * @module
  */
-import { coldStartMarkdown, connectMarkdown, relaysMarkdown, scaleMarkdown } from "./markdown.ts";
+import {
+  coldStartMarkdown,
+  connectMarkdown,
+  relaysMarkdown,
+  scaleMarkdown,
+  tlsMarkdown,
+} from "./markdown.ts";
 import { readResults } from "./results.ts";
 
 const PAGE = new URL("../docs/performance.md", import.meta.url);
 
-const { connect, relays, scale, coldStart } = await readResults();
+const { connect, relays, tls, scale, coldStart } = await readResults();
 const parts: Record<string, string | undefined> = {
   relays: relays && relaysMarkdown(relays),
   connect: connect && connectMarkdown(connect),
+  tls: tls && tlsMarkdown(tls),
   scale: scale && scaleMarkdown(scale),
   "cold-start": coldStart && coldStartMarkdown(coldStart),
 };

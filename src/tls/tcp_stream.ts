@@ -6,6 +6,9 @@ import { Duplex } from "node:stream";
  */
 const READ_BYTES = [16 * 1024 + 256, 64 * 1024, 256 * 1024] as const;
 
+/** From how many bytes on memory is given back at once. */
+const RELEASE_FROM = 16 * 1024;
+
 /** The next size after a read of `bytes` into a buffer of `READ_BYTES[level]`. */
 export function nextReadLevel(level: number, bytes: number): number {
   return bytes < READ_BYTES[level]! ? 0 : Math.min(level + 1, READ_BYTES.length - 1);
@@ -16,11 +19,22 @@ export function readBuffer(level: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(READ_BYTES[level]!);
 }
 
-/** Writes all of `bytes`. */
+/** Writes all of `bytes`, which are the TLS layer's and nobody's after. */
 export async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.length;) {
     written += await conn.write(bytes.subarray(written));
   }
+  release(bytes);
+}
+
+/**
+ * Gives the memory of many bytes back at once: the collector sees a small object, and what comes late
+ * costs more than all the encrypting.
+ */
+function release(bytes: Uint8Array): void {
+  const { buffer, byteLength } = bytes;
+  const isAllOfIt = byteLength === buffer.byteLength;
+  if (byteLength >= RELEASE_FROM && isAllOfIt) (buffer as ArrayBuffer).transfer(0);
 }
 
 /** Ends one direction, where the peer is still there to be told. */
@@ -50,9 +64,11 @@ export class TcpStream extends Duplex {
   readonly #conn: Deno.TcpConn;
   #held: Promise<void> = Promise.resolve();
   #level = 0;
+  #buffer = readBuffer(0);
 
   constructor(conn: Deno.TcpConn) {
-    super({ allowHalfOpen: true });
+    // One read at a time: the next is asked for when what the last one brought was taken, that is copied.
+    super({ allowHalfOpen: true, readableHighWaterMark: 1 });
     this.#conn = conn;
   }
 
@@ -65,10 +81,11 @@ export class TcpStream extends Duplex {
     try {
       await this.#held;
       if (this.destroyed) return;
-      const buffer = readBuffer(this.#level);
-      const bytes = await this.#conn.read(buffer);
-      this.#level = nextReadLevel(this.#level, bytes ?? 0);
-      this.push(bytes === null ? null : buffer.subarray(0, bytes));
+      const bytes = await this.#conn.read(this.#buffer);
+      const read = this.#buffer.subarray(0, bytes ?? 0);
+      const next = nextReadLevel(this.#level, read.length);
+      if (next !== this.#level) this.#buffer = readBuffer(this.#level = next);
+      this.push(bytes === null ? null : read);
     } catch (error) {
       this.destroy(error as Error);
     }
