@@ -1,23 +1,8 @@
 import { Duplex } from "node:stream";
-
-/**
- * Sizes of a read, in bytes: the first holds a whole TLS record, so that an idle connection keeps little;
- * after a read that filled its buffer the next is larger.
- */
-const READ_BYTES = [16 * 1024 + 256, 64 * 1024, 256 * 1024] as const;
+import { ReadBuffers } from "./read_buffers.ts";
 
 /** From how many bytes on memory is given back at once. */
 const RELEASE_FROM = 16 * 1024;
-
-/** The next size after a read of `bytes` into a buffer of `READ_BYTES[level]`. */
-export function nextReadLevel(level: number, bytes: number): number {
-  return bytes < READ_BYTES[level]! ? 0 : Math.min(level + 1, READ_BYTES.length - 1);
-}
-
-/** A buffer for one read. */
-export function readBuffer(level: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(READ_BYTES[level]!);
-}
 
 /** Writes all of `bytes`, which are the TLS layer's and nobody's after. */
 export async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
@@ -62,30 +47,31 @@ export function closeQuietly(conn: Deno.Conn): void {
  */
 export class TcpStream extends Duplex {
   readonly #conn: Deno.TcpConn;
+  readonly #buffers = new ReadBuffers();
+  /** What the last read brought is in it. */
+  #given: Uint8Array | undefined;
   #held: Promise<void> = Promise.resolve();
-  #level = 0;
-  #buffer = readBuffer(0);
 
   constructor(conn: Deno.TcpConn) {
-    // One read at a time: the next is asked for when what the last one brought was taken, that is copied.
+    // The next read is asked for when what the last one brought was taken: the TLS layer copies it.
     super({ allowHalfOpen: true, readableHighWaterMark: 1 });
     this.#conn = conn;
   }
 
-  /** Reads nothing more until `passedOn` is settled. */
+  /** Gives out nothing more until `passedOn` is settled. */
   hold(passedOn: Promise<void>): void {
     this.#held = passedOn;
   }
 
   override async _read(): Promise<void> {
     try {
+      if (this.#given !== undefined) this.#buffers.giveBack(this.#given);
+      const buffer = this.#given = this.#buffers.take();
+      const bytes = await this.#conn.read(buffer);
       await this.#held;
       if (this.destroyed) return;
-      const bytes = await this.#conn.read(this.#buffer);
-      const read = this.#buffer.subarray(0, bytes ?? 0);
-      const next = nextReadLevel(this.#level, read.length);
-      if (next !== this.#level) this.#buffer = readBuffer(this.#level = next);
-      this.push(bytes === null ? null : read);
+      this.#buffers.note(buffer, bytes ?? 0);
+      this.push(bytes === null ? null : buffer.subarray(0, bytes));
     } catch (error) {
       this.destroy(error as Error);
     }

@@ -1,7 +1,8 @@
 import { type SecureContext, TLSSocket } from "node:tls";
 import { sleep } from "../within.ts";
 import type { InnerConnection, InnerListener } from "./inner_listener.ts";
-import { endWriting, nextReadLevel, readBuffer, TcpStream, writeAll } from "./tcp_stream.ts";
+import { ReadBuffers } from "./read_buffers.ts";
+import { endWriting, TcpStream, writeAll } from "./tcp_stream.ts";
 
 /** How long a client may keep its half of a connection open that the gateway has ended, in milliseconds. */
 const LINGER_MS = 5_000;
@@ -112,14 +113,17 @@ export class TlsConnection {
   }
 
   async #passDown(conn: Deno.TcpConn): Promise<void> {
-    let level = 0;
-    let buffer = readBuffer(level);
+    const buffers = new ReadBuffers();
+    let next = startReading(conn, buffers);
     for (;;) {
-      const bytes = await conn.read(buffer);
+      const { buffer, reading } = next;
+      const bytes = await reading;
       if (bytes === null || this.#isOver) break;
+      buffers.note(buffer, bytes);
+      // While these are on their way the kernel fills another buffer.
+      next = startReading(conn, buffers);
       await this.#write(buffer.subarray(0, bytes));
-      const next = nextReadLevel(level, bytes);
-      if (next !== level) buffer = readBuffer(level = next);
+      buffers.giveBack(buffer);
     }
     if (this.#isOver) return;
     this.#tls.end();
@@ -142,4 +146,15 @@ export class TlsConnection {
   #endAfter(ms: number): void {
     this.#timer = setTimeout(() => this.end(), ms);
   }
+}
+
+function startReading(
+  conn: Deno.Conn,
+  buffers: ReadBuffers,
+): { buffer: Uint8Array; reading: Promise<number | null> } {
+  const buffer = buffers.take();
+  const reading = conn.read(buffer);
+  // Nobody comes for it when the connection ends meanwhile.
+  reading.catch(() => {});
+  return { buffer, reading };
 }
