@@ -11,9 +11,9 @@ if (import.meta.main) {
     Deno.exit(await serve());
   }
   if (command === "join") {
-    const { runJoin } = await import("./src/join/main.js");
+    const { runJoin } = await import("./src/join/main.mjs");
     const { programName } = await import("./src/cli/program_name.ts");
-    Deno.exit(await runJoin(rest, programName()));
+    Deno.exit(await runJoin(rest, `${programName()} join`));
   }
   const { runCommand } = await import("./src/cli/run.ts");
   Deno.exit(await runCommand(Deno.args));

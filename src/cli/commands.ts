@@ -133,8 +133,8 @@ function renderExecutorLines(lines: readonly CodexLine[], ca: OwnCa | undefined)
 ${renderLines(lines)}${
     withJoin
       ? `
-join is run in a clone of this repository there. Where there is none, let --join-file FILE write
-all that the machine needs into one file.
+join is a part of this repository: run it in a clone there, with the Node that npm brings. Where there
+is no clone, let --join-file FILE write all that the machine needs into one file.
 `
       : ""
   }`;

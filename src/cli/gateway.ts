@@ -87,8 +87,8 @@ export class Gateway {
   async #whyNot(error: unknown): Promise<string> {
     const reason = innermostMessage(error);
     if (/certificate|tls/i.test(reason)) {
-      const { gatewayAt } = await import("../join/gateway.js");
-      const { probe } = await import("../join/call.js");
+      const { gatewayAt } = await import("../join/gateway.mjs");
+      const { probe } = await import("../join/call.mjs");
       try {
         await probe(gatewayAt(this.url, this.#caFile));
       } catch (problem) {

@@ -166,7 +166,7 @@ function joinPart(url: string, withCa: boolean): string {
 start_join() {
   command -v node >/dev/null || die "node is not on the PATH: it comes with npm"
 ${files.join("")}  mkfifo "$directory/url"
-  node "$directory/run.js" --gateway ${shellWord(url)} --port 0${
+  node "$directory/index.js" --gateway ${shellWord(url)} --port 0${
     withCa ? ' --ca "$directory/authorities.pem"' : ""
   } > "$directory/url" &
   join=$!

@@ -3,26 +3,25 @@
  *
  * @module
  */
-import call from "../join/call.js" with { type: "text" };
-import codexCall from "../join/codex_call.js" with { type: "text" };
-import failure from "../join/failure.js" with { type: "text" };
-import gateway from "../join/gateway.js" with { type: "text" };
-import main from "../join/main.js" with { type: "text" };
-import pipe from "../join/pipe.js" with { type: "text" };
-import reachability from "../join/reachability.js" with { type: "text" };
-import server from "../join/server.js" with { type: "text" };
+import call from "../join/call.mjs" with { type: "text" };
+import codexCall from "../join/codex_call.mjs" with { type: "text" };
+import failure from "../join/failure.mjs" with { type: "text" };
+import gateway from "../join/gateway.mjs" with { type: "text" };
+import index from "../join/index.js" with { type: "text" };
+import main from "../join/main.mjs" with { type: "text" };
+import pipe from "../join/pipe.mjs" with { type: "text" };
+import reachability from "../join/reachability.mjs" with { type: "text" };
+import server from "../join/server.mjs" with { type: "text" };
 
-/** The files by their names; `run.js` is the one to run, with the words that follow `join`. */
+/** The files by their names; Node runs `index.js`, with the words that follow `join`. */
 export const JOIN_PROGRAM: Readonly<Record<string, string>> = {
-  "package.json": '{ "type": "module" }\n',
-  "run.js": 'import process from "node:process";\nimport { runJoin } from "./main.js";\n' +
-    'process.exit(await runJoin(process.argv.slice(2), "node run.js"));\n',
-  "call.js": call,
-  "codex_call.js": codexCall,
-  "failure.js": failure,
-  "gateway.js": gateway,
-  "main.js": main,
-  "pipe.js": pipe,
-  "reachability.js": reachability,
-  "server.js": server,
+  "index.js": index,
+  "call.mjs": call,
+  "codex_call.mjs": codexCall,
+  "failure.mjs": failure,
+  "gateway.mjs": gateway,
+  "main.mjs": main,
+  "pipe.mjs": pipe,
+  "reachability.mjs": reachability,
+  "server.mjs": server,
 };

@@ -4,16 +4,15 @@
  */
 export function programName(): string {
   if (Deno.build.standalone) return Deno.execPath();
-  const deno = /[\\/]_npx[\\/]/.test(Deno.execPath()) ? NPX_DENO : "deno";
+  const deno = /[\\/]_npx[\\/]/.test(Deno.execPath()) ? `npx -y deno@${Deno.version.deno}` : "deno";
   return `${deno} task cli`;
 }
 
 /**
  * How a person calls `join` on another machine: the binary by its name, for its path is of this machine; else
- * the task, in a clone there, through npx, for that machine may have npm alone.
+ * in a clone there, by the Node that npm brings. Deno would have to be fetched, and with it all that the
+ * gateway is made of.
  */
 export function joinProgramName(): string {
-  return Deno.build.standalone ? "codex-exec-gateway join" : `${NPX_DENO} task join`;
+  return Deno.build.standalone ? "codex-exec-gateway join" : "node src/join";
 }
-
-const NPX_DENO = `npx -y deno@${Deno.version.deno}`;

@@ -5,7 +5,7 @@ import { lineFor } from "../e2e/support/release.ts";
 import { RELEASES } from "../e2e/support/releases.ts";
 
 const TOKEN = "t0k3n";
-const JOIN = `npx -y deno@${Deno.version.deno} task join --gateway`;
+const JOIN = "node src/join --gateway";
 
 const bearer = `CODEX_EXEC_SERVER_REMOTE_BEARER_TOKEN=${TOKEN} codex exec-server --remote`;
 const apiKey = `CODEX_API_KEY=${TOKEN} codex exec-server --remote`;
@@ -98,7 +98,7 @@ Deno.test("where the gateway has a CA of its own, each line says where that is",
   for (const { line } of executorLines(starts, url, true)) {
     assert.match(
       line,
-      /^(.* \| )?SSL_CERT_FILE="\$HOME\/gateway-ca\.pem" | task join .* --ca "\$HOME\/gateway-ca\.pem" /,
+      /^((.* \| )?SSL_CERT_FILE="\$HOME\/gateway-ca\.pem"|node src\/join .* --ca "\$HOME\/gateway-ca\.pem") /,
     );
   }
   for (const { line } of harnessLines(url, "exe_1", "cap", true)) {

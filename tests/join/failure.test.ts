@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:https";
-import { probe } from "../../src/join/call.js";
-import { Unreachable } from "../../src/join/failure.js";
-import { gatewayAt, JoinError } from "../../src/join/gateway.js";
+import { probe } from "../../src/join/call.mjs";
+import { Unreachable } from "../../src/join/failure.mjs";
+import { gatewayAt, JoinError } from "../../src/join/gateway.mjs";
 import { hours, TestCertificates } from "../support/certificates.ts";
 import { freePort } from "../support/free_port.ts";
 import { Joined } from "../support/joined.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { connect as connectTcp, createServer, type Socket } from "node:net";
-import { register } from "../../src/join/codex_call.js";
-import { gatewayAt } from "../../src/join/gateway.js";
+import { register } from "../../src/join/codex_call.mjs";
+import { gatewayAt } from "../../src/join/gateway.mjs";
 import { TestCertificates } from "../support/certificates.ts";
 import { onAnyDatabase } from "../support/databases.ts";
 import { greet, openBridge, untilConnected } from "../support/exclusive.ts";
@@ -10,6 +10,7 @@ import { freePort } from "../support/free_port.ts";
 import { startGateway } from "../support/gateway.ts";
 import { Joined } from "../support/joined.ts";
 import {
+  askToConnect,
   connectOk,
   NOISE_REGISTRATION,
   register as registerAt,
@@ -164,6 +165,36 @@ onAnyDatabase(
     assert.match(joined.said[1]!, /is reached again$/);
   },
 );
+
+onAnyDatabase("join: a gateway that refuses with 503 is there", async (store) => {
+  await using gateway = await startGateway(store);
+  await using joined = await Joined.to(gateway.url);
+  const { exe_id } = await joined.createExecutor();
+  const refused = await askToConnect(joined, exe_id);
+  assert.equal(refused.status, 503);
+  assert.match((await refused.json()).error.message, /not connected|has not connected/);
+  const url = `${joined.wsUrl}/bridge/${exe_id}?token=${await joined.capToken(exe_id)}`;
+  assert.equal((await handshake(url)).status, 503);
+  assert.deepEqual(joined.said, []);
+});
+
+Deno.test("join: a proxy without its gateway is told of once, whatever is asked of it", async () => {
+  await using proxy = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response("<h1>502</h1>", { status: 502 }),
+  );
+  const url = `http://127.0.0.1:${proxy.addr.port}`;
+  await using joined = await Joined.to(url, { holdMs: { noiseMs: 1, otherMs: 1 } });
+  for (const call of ["register", "connect", "register"]) {
+    const path = `/cloud/environment/exe_1/${call}`;
+    const answer = await fetch(joined.url + path, { method: "POST" });
+    assert.equal(answer.status, 502);
+    await answer.body?.cancel();
+    assert.equal((await handshake(`${joined.wsUrl}/codex-exec/exe_1`)).status, 502);
+  }
+  assert.equal(joined.said.length, 1, joined.said.join("\n"));
+  assert.match(joined.said[0]!, /answers 502: the gateway is stopping, starting, or not behind/);
+});
 
 Deno.test("join: a Noise executor's register call is answered before codex gives up", async () => {
   const url = `http://127.0.0.1:${freePort()}`;

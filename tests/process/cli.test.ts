@@ -157,7 +157,8 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
     const added = await runCli(dataDir, words, elsewhere);
     assert.equal(added.code, 0, added.stderr);
     // codex starts a direct executor only for https or for loopback.
-    const join = "task join --gateway http://gateway.example:6060 --port 0 | (read -r url && AWS_";
+    const join =
+      "node src/join --gateway http://gateway.example:6060 --port 0 | (read -r url && AWS_";
     assert(added.stdout.includes(join), added.stdout);
     assert.match(added.stderr, /tokens and output pass in the clear/);
     const secure = { CXG_PUBLIC_WS_BASE_URL: "wss://gateway.example" };

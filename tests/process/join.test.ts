@@ -87,7 +87,7 @@ onAnyDatabase("the program of a join file runs under Node", async (store) => {
     ca: certificates.ca,
   });
   const child = new Deno.Command("node", {
-    args: [`${dir}/run.js`, "--gateway", gateway.url, "--ca", `${dir}/ca.pem`, "--port", "0"],
+    args: [`${dir}/index.js`, "--gateway", gateway.url, "--ca", `${dir}/ca.pem`, "--port", "0"],
     stdout: "piped",
     stderr: "null",
   }).spawn();

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { gatewayAt } from "../../src/join/gateway.js";
-import { startJoin } from "../../src/join/server.js";
+import { gatewayAt } from "../../src/join/gateway.mjs";
+import { startJoin } from "../../src/join/server.mjs";
 import { GatewayClient } from "./gateway.ts";
 
 /** What a test may want otherwise. */

@@ -18,8 +18,6 @@ interface Place {
   host?: Host;
   /** The executor's working directory; it is the caller's, and is not removed. */
   dir: string;
-  /** Directories whose programs it finds, besides codex and those that everybody finds. */
-  path?: readonly string[];
   /** Variables for the executor and what it runs, on top of a clean environment. */
   env?: Record<string, string>;
 }
@@ -74,9 +72,7 @@ export async function startExecutorByLine(
     host: options.host,
     starts: binary,
     env: {
-      PATH: `${[dirname(binary), ...options.path ?? []].join(":")}:${
-        Deno.env.get("PATH") ?? "/usr/bin:/bin"
-      }`,
+      PATH: `${dirname(binary)}:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
       HOME: home,
       CODEX_HOME: home,
       ...options.env,

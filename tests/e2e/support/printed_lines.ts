@@ -9,7 +9,6 @@ import { type Hosts, makeHosts, whyNoHosts } from "../../support/hosts/hosts.ts"
 import { until } from "../../support/websocket.ts";
 import { ApartGateway } from "./apart.ts";
 import { runTurn, startExecutorByLine } from "./codex.ts";
-import { StandInForNpx } from "./npx.ts";
 import { tail } from "./process.ts";
 import { lineFor } from "./release.ts";
 import { RELEASES } from "./releases.ts";
@@ -17,7 +16,7 @@ import { RELEASES } from "./releases.ts";
 /** How long an executor may take to dial in on a machine that is busy, in milliseconds. */
 const CONNECTED_WITHIN_MS = 60_000;
 
-/** A clone of the repository: where the lines that begin with `deno task` are run. */
+/** A clone of the repository: where the lines that begin with `node src/join` are run. */
 const CLONE = new URL("../../../", import.meta.url).pathname;
 
 /** How the gateway is reached. */
@@ -85,14 +84,12 @@ async function runsACommand(
     );
     line = `sh ${dir}/executor.sh`;
   }
-  await using npx = await StandInForNpx.make();
   await using executor = await startExecutorByLine({
     version,
     line,
     host: hosts.executor,
     dir: how === "line" ? CLONE : dir,
     env: { CXG_TEST_MARK: "only the executor has this" },
-    path: [npx.directory],
   });
   const connected = async () => {
     const said = await gateway.cli("executor", "list", "--workspace", workspace, "--json");

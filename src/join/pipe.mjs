@@ -6,9 +6,9 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { hostFor } from "./call.js";
-import { explain } from "./failure.js";
-import { dial } from "./gateway.js";
+import { hostFor } from "./call.mjs";
+import { explain } from "./failure.mjs";
+import { dial } from "./gateway.mjs";
 
 /** How long what is left may take to be read once the other side has closed, in milliseconds. */
 const LINGER_MS = 10_000;
@@ -20,14 +20,16 @@ const LINGER_MS = 10_000;
 /**
  * Joins a websocket request to the gateway.
  *
- * @param {import("./gateway.js").Gateway} gateway
+ * @param {import("./gateway.mjs").Gateway} gateway
  * @param {import("node:http").IncomingMessage} request
  * @param {Socket} near the caller's socket
  * @param {Buffer} head what came after the request already
+ * @param {(status: number) => void} heard told how it was answered, but for 503, which is a gateway's
+ *   own, or a proxy's before a gateway that is away
  * @returns {Promise<Socket>} the gateway's socket
- * @throws {import("./failure.js").Unreachable}
+ * @throws {import("./failure.mjs").Unreachable}
  */
-export async function pipeWebSocket(gateway, request, near, head) {
+export async function pipeWebSocket(gateway, request, near, head, heard) {
   const gone = new AbortController();
   const leave = () => gone.abort();
   near.once("close", leave);
@@ -44,6 +46,11 @@ export async function pipeWebSocket(gateway, request, near, head) {
   if (head.length > 0) far.write(head);
   endWith(near, far);
   endWith(far, near);
+  far.once("data", (/** @type {Buffer} */ first) => {
+    const line = first.subarray(0, 16).toString("latin1");
+    const status = Number(/^HTTP\/1\.[01] (\d{3}) /.exec(line)?.[1]);
+    if (status !== 503) heard(status);
+  });
   near.pipe(far);
   far.pipe(near);
   return far;
@@ -52,7 +59,7 @@ export async function pipeWebSocket(gateway, request, near, head) {
 /**
  * The request as it came, but for the host.
  *
- * @param {import("./gateway.js").Gateway} gateway
+ * @param {import("./gateway.mjs").Gateway} gateway
  * @param {import("node:http").IncomingMessage} request
  */
 function requestHead(gateway, { method, url, headers, rawHeaders }) {

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { certificateOf } from "./gateway.js";
+import { certificateOf } from "./gateway.mjs";
 
 /**
- * @typedef {import("./gateway.js").Gateway} Gateway
+ * @typedef {import("./gateway.mjs").Gateway} Gateway
  * @typedef {import("node:tls").PeerCertificate} Certificate
  */
 

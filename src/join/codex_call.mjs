@@ -7,8 +7,8 @@
  */
 import { Buffer } from "node:buffer";
 import { setTimeout as sleep } from "node:timers/promises";
-import { awayText, callGateway, isAway } from "./call.js";
-import { away, Unreachable } from "./failure.js";
+import { awayText, callGateway, isAway } from "./call.mjs";
+import { away, Unreachable } from "./failure.mjs";
 
 /**
  * How long a Noise executor's register call is held while the gateway is away, in milliseconds: codex
@@ -26,8 +26,8 @@ const HOLD_MS = 5 * 60_000;
 const PAUSES_MS = [100, 250, 500, 1_000];
 
 /**
- * @typedef {import("./gateway.js").Gateway} Gateway
- * @typedef {import("./call.js").Answer} Answer
+ * @typedef {import("./gateway.mjs").Gateway} Gateway
+ * @typedef {import("./call.mjs").Answer} Answer
  * @typedef {Parameters<typeof callGateway>[1]} Call
  */
 

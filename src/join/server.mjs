@@ -6,12 +6,20 @@
  */
 import { Buffer } from "node:buffer";
 import http from "node:http";
-import { awayText, bodyOf, callGateway, headersToPass, hostFor, isAway } from "./call.js";
-import { kindOf, register, withLoopbackUrl } from "./codex_call.js";
-import { Unreachable } from "./failure.js";
-import { JoinError } from "./gateway.js";
-import { pipeWebSocket } from "./pipe.js";
-import { Reachability } from "./reachability.js";
+import {
+  awayText,
+  bodyOf,
+  callGateway,
+  hasErrorCode,
+  headersToPass,
+  hostFor,
+  isAway,
+} from "./call.mjs";
+import { kindOf, register, withLoopbackUrl } from "./codex_call.mjs";
+import { Unreachable } from "./failure.mjs";
+import { JoinError } from "./gateway.mjs";
+import { pipeWebSocket } from "./pipe.mjs";
+import { Reachability } from "./reachability.mjs";
 
 /** As large a request head as the gateway takes, in bytes. */
 const MAX_HEAD_BYTES = 64 * 1024;
@@ -23,7 +31,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const LOOPBACK_HOST = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/i;
 
 /**
- * @typedef {import("./gateway.js").Gateway} Gateway
+ * @typedef {import("./gateway.mjs").Gateway} Gateway
  * @typedef {{ port: number, stop: () => Promise<void> }} Join
  */
 
@@ -63,10 +71,9 @@ export async function startJoin(gateway, { port, say, holdMs }) {
     const refused = refusalOf(request);
     if (refused !== undefined) return socket.end(asText(refused));
     try {
-      const far = await pipeWebSocket(gateway, request, socket, head);
+      const far = await pipeWebSocket(gateway, request, socket, head, heard);
       sockets.add(far);
       far.once("close", () => sockets.delete(far));
-      reachability.reached();
     } catch (error) {
       socket.end(asText(unreachable(error)));
     }
@@ -105,12 +112,22 @@ export async function startJoin(gateway, { port, say, holdMs }) {
       const answer = kind === "register"
         ? await register(gateway, call, gone.signal, (it) => reachability.failed(it), holdMs)
         : await callGateway(gateway, call, gone.signal);
-      if (isAway(answer.status)) reachability.failed(awayText(gateway, answer.status));
-      else reachability.reached();
+      // A gateway refuses with 503 too, as when an executor is not connected.
+      heard(isAway(answer.status) && !hasErrorCode(answer.body) ? answer.status : 200);
       return kind === "other" ? answer : withLoopbackUrl(answer, request.headers.host ?? "");
     } catch (error) {
       return unreachable(error, gone.signal.aborted);
     }
+  }
+
+  /**
+   * What was answered shows whether the gateway is there, or a proxy alone.
+   *
+   * @param {number} status
+   */
+  function heard(status) {
+    if (isAway(status)) reachability.failed(awayText(gateway, status));
+    else reachability.reached();
   }
 
   /**
@@ -146,7 +163,7 @@ function refusalOf({ headers, socket, url }) {
  * @param {number} status
  * @param {string} code
  * @param {string} message
- * @returns {import("./call.js").Answer}
+ * @returns {import("./call.mjs").Answer}
  */
 function refusal(status, code, message) {
   return {
@@ -156,7 +173,7 @@ function refusal(status, code, message) {
   };
 }
 
-/** @param {import("./call.js").Answer} answer */
+/** @param {import("./call.mjs").Answer} answer */
 function asText({ status, headers, body }) {
   const lines = [
     `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`,

@@ -6,8 +6,8 @@
  */
 import { Buffer } from "node:buffer";
 import http from "node:http";
-import { away, explain, wrong } from "./failure.js";
-import { dial } from "./gateway.js";
+import { away, explain, wrong } from "./failure.mjs";
+import { dial } from "./gateway.mjs";
 
 /** The longest body that is passed on, in bytes: more than the gateway takes. */
 const MAX_BODY_BYTES = 256 * 1024;
@@ -34,7 +34,7 @@ const OWN_HEADERS = new Set([
 ]);
 
 /**
- * @typedef {import("./gateway.js").Gateway} Gateway
+ * @typedef {import("./gateway.mjs").Gateway} Gateway
  * @typedef {object} Answer
  * @property {number} status
  * @property {[string, string][]} headers
@@ -63,7 +63,7 @@ export function bodyOf(request) {
  * @param {string} [call.host] the Host header; the gateway's by default
  * @param {AbortSignal} [signal] gives up
  * @returns {Promise<Answer>}
- * @throws {import("./failure.js").Unreachable}
+ * @throws {import("./failure.mjs").Unreachable}
  */
 export async function callGateway(gateway, call, signal) {
   let socket;
@@ -90,7 +90,7 @@ export async function callGateway(gateway, call, signal) {
  *
  * @param {Gateway} gateway
  * @param {AbortSignal} [signal]
- * @throws {import("./failure.js").Unreachable}
+ * @throws {import("./failure.mjs").Unreachable}
  */
 export async function probe(gateway, signal) {
   const path = `${gateway.basePath}/cloud/environment/-/register`;
@@ -218,8 +218,12 @@ async function collect(stream, limit) {
   return Buffer.concat(parts);
 }
 
-/** @param {Buffer} body */
-function hasErrorCode(body) {
+/**
+ * Whether a refusal is a gateway's, in the shape that codex reads.
+ *
+ * @param {Buffer} body
+ */
+export function hasErrorCode(body) {
   try {
     return typeof JSON.parse(body.toString()).error.code === "string";
   } catch {

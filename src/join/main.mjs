@@ -8,11 +8,11 @@
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { probe } from "./call.js";
-import { Unreachable } from "./failure.js";
-import { gatewayAt, JoinError } from "./gateway.js";
-import { Reachability } from "./reachability.js";
-import { startJoin } from "./server.js";
+import { probe } from "./call.mjs";
+import { Unreachable } from "./failure.mjs";
+import { gatewayAt, JoinError } from "./gateway.mjs";
+import { Reachability } from "./reachability.mjs";
+import { startJoin } from "./server.mjs";
 
 /** Where it listens when nothing else is said. */
 export const DEFAULT_JOIN_PORT = 6070;
@@ -20,7 +20,7 @@ export const DEFAULT_JOIN_PORT = 6070;
 /** How often a gateway that was not there yet is tried, in milliseconds. */
 const RETRY_MS = 1_000;
 
-const USAGE = `usage: PROGRAM join --gateway URL [--ca FILE] [--port N]
+const USAGE = `usage: PROGRAM --gateway URL [--ca FILE] [--port N]
 
 Listens on this machine's loopback, and passes everything on to the gateway: for an executor on
 another machine than the gateway's. Once the gateway is reached, it prints the URL that codex is to be
@@ -36,7 +36,7 @@ given as --remote.
  * Runs until SIGTERM or SIGINT.
  *
  * @param {string[]} args the words after `join`
- * @param {string} program how a person calls the program
+ * @param {string} program how a person calls it
  * @returns {Promise<number>} the exit code: 0 stopped, 1 it failed, 2 wrong usage
  */
 export async function runJoin(args, program) {
@@ -44,7 +44,7 @@ export async function runJoin(args, program) {
   try {
     options = parse(args);
   } catch (error) {
-    say(`${error instanceof Error ? error.message : error}\nSee: ${program} join --help`);
+    say(`${error instanceof Error ? error.message : error}\nSee: ${program} --help`);
     return 2;
   }
   if (options.help) {
@@ -100,7 +100,7 @@ function parse(args) {
 /**
  * Waits until the gateway is there. What only a person can mend is not waited for.
  *
- * @param {import("./gateway.js").Gateway} gateway
+ * @param {import("./gateway.mjs").Gateway} gateway
  * @param {AbortSignal} stopping
  * @returns {Promise<boolean>} whether it is, before the stop
  * @throws {Unreachable}
