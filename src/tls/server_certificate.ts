@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { createSecureContext, type SecureContext } from "node:tls";
+import type { SecureContext } from "node:tls";
 import type { Config } from "../config.ts";
 import { log } from "../logging.ts";
 import {
@@ -11,6 +11,7 @@ import {
   readCertificateFiles,
 } from "./certificate.ts";
 import { hostNames, hostOf } from "./host_names.ts";
+import { secureContextOf } from "./secure_context.ts";
 import { CA_FILE, selfSigned } from "./self_signed.ts";
 
 /** How often it is looked whether there is a newer certificate, in milliseconds. */
@@ -39,10 +40,10 @@ export class ServerCertificate {
   #complaint: string | undefined;
   #warnedAt = -Infinity;
 
-  private constructor(source: Source, pair: CertificatePair) {
+  private constructor(source: Source, pair: CertificatePair, context: SecureContext) {
     this.#source = source;
     this.#current = pair;
-    this.#context = contextOf(pair);
+    this.#context = context;
   }
 
   /**
@@ -56,7 +57,8 @@ export class ServerCertificate {
     const source = config.tls === "self-signed"
       ? new SelfSignedSource(config)
       : new FilesSource(config.tls);
-    const certificate = new ServerCertificate(source, await source.load());
+    const pair = await source.load();
+    const certificate = new ServerCertificate(source, pair, await secureContextOf(pair));
     certificate.#warnOfItsEnd();
     return certificate;
   }
@@ -95,7 +97,7 @@ export class ServerCertificate {
       if (
         pair !== undefined && (pair.cert !== this.#current.cert || pair.key !== this.#current.key)
       ) {
-        this.#context = contextOf(pair);
+        this.#context = await secureContextOf(pair);
         this.#current = pair;
         log.info("a new TLS certificate is served", { expires: endOf(pair).toISOString() });
       }
@@ -202,10 +204,6 @@ function thisHost(configured: readonly (string | undefined)[]): string[] {
       "--allow-sys=hostname,networkInterfaces",
     ]);
   }
-}
-
-function contextOf({ cert, key }: CertificatePair): SecureContext {
-  return createSecureContext({ cert, key, minVersion: "TLSv1.2" });
 }
 
 function endOf(pair: CertificatePair): Date {
