@@ -4,9 +4,12 @@
  * @module
  */
 if (import.meta.main) {
-  const [command, ...rest] = Deno.args;
+  // `deno task cli` is the command line alone, which serves for no words.
+  const isCli = Deno.args[0] === "cli";
+  const args = isCli ? Deno.args.slice(1) : Deno.args;
+  const [command, ...rest] = args;
   // Loaded by need: a command of the command line should not wait for the server's modules.
-  if (command === undefined || (command === "serve" && rest.length === 0)) {
+  if (!isCli && (command === undefined || (command === "serve" && rest.length === 0))) {
     const { serve } = await import("./src/serve.ts");
     Deno.exit(await serve());
   }
@@ -16,5 +19,5 @@ if (import.meta.main) {
     Deno.exit(await runJoin(rest, `${programName()} join`));
   }
   const { runCommand } = await import("./src/cli/run.ts");
-  Deno.exit(await runCommand(Deno.args));
+  Deno.exit(await runCommand(args));
 }

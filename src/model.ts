@@ -17,6 +17,14 @@ export interface Executor {
   last_seen_at?: string;
 }
 
+/** An executor as an administrator sees it, with the workspaces that may reach it. */
+export interface AdminExecutor extends Omit<Executor, "display_name"> {
+  /** Its display name. */
+  name: string;
+  /** In the order of binding. */
+  workspaces: readonly { workspace_id: string; is_default: boolean }[];
+}
+
 /** A binding: the workspace may reach the executor. */
 export interface WorkspaceExecutor {
   workspace_id: string;

@@ -9,16 +9,23 @@ import { registerConnection } from "./handlers/cloud_register.ts";
 import { connectHarness, validateHarnessKey } from "./handlers/cloud_noise.ts";
 import { codexExec } from "./handlers/codex_exec.ts";
 import { connectedExecutors, revokeTurn } from "./handlers/exec_gateway.ts";
+import {
+  changeExecutor,
+  listAllExecutors,
+  replaceRegistrationToken,
+  showExecutor,
+} from "./handlers/executor_admin.ts";
 import { registerExecutor, removeExecutor } from "./handlers/executors.ts";
 import { gatewayApi, type Guard, internalApi, metricsReader } from "./handlers/guards.ts";
 import { healthz, readyz } from "./handlers/health.ts";
 import { type Handler, HttpError } from "./handlers/http.ts";
 import { metrics } from "./handlers/metrics.ts";
+import { status } from "./handlers/status.ts";
 import { bindExecutor, listExecutors, unbindExecutor } from "./handlers/workspaces.ts";
 
 /** An endpoint: what it answers to, who may call it, and what answers. */
 export interface Route {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   readonly path: string;
   readonly pattern: URLPattern;
   /** Absent where the handler judges a credential of its own, or none is needed. */
@@ -50,7 +57,17 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/api/exec-gateway/connected", connectedExecutors),
   route("POST", "/api/exec-gateway/revoke-turn", revokeTurn, gatewayApi),
   route("POST", "/api/codex-exec/register", registerExecutor, internalApi),
+  route("GET", "/api/codex-exec/status", status, internalApi),
+  route("GET", "/api/codex-exec/executors", listAllExecutors, internalApi),
+  route("GET", "/api/codex-exec/executors/:exe_id", showExecutor, internalApi),
+  route("PATCH", "/api/codex-exec/executors/:exe_id", changeExecutor, internalApi),
   route("DELETE", "/api/codex-exec/executors/:exe_id", removeExecutor, internalApi),
+  route(
+    "POST",
+    "/api/codex-exec/executors/:exe_id/registration-token",
+    replaceRegistrationToken,
+    internalApi,
+  ),
   route("POST", "/api/codex-exec/workspaces/:wid/executors", bindExecutor, internalApi),
   route("GET", "/api/codex-exec/workspaces/:wid/executors", listExecutors, internalApi),
   route("DELETE", "/api/codex-exec/workspaces/:wid/executors/:exe_id", unbindExecutor, internalApi),

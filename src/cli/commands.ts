@@ -10,23 +10,26 @@ import { type CodexLine, executorLines, harnessLines } from "./codex_lines.ts";
 import { ADOPT_OPTIONS, adoptDatabase } from "./db_adopt.ts";
 import { describeExecutors, environmentsToml } from "./environments.ts";
 import { clearTextWarning, directStarts, executorStarts } from "./executor_start.ts";
-import { Gateway } from "./gateway.ts";
+import { EXECUTOR_COMMANDS } from "./executor_commands.ts";
+import { allExecutors, type KnownExecutor, pickExecutor } from "./find_executor.ts";
+import {
+  type Command,
+  duration,
+  type Flags,
+  gatewayOf,
+  required,
+  text,
+  words,
+  workspacePath,
+} from "./flags.ts";
+import type { Gateway } from "./gateway.ts";
 import { JoinFile } from "./join_file.ts";
 import { isLoopback } from "./loopback.ts";
-import { complain, print, shellWord, UsageError } from "./output.ts";
+import { CommandError, complain, print, shellWord, UsageError } from "./output.ts";
 import { joinProgramName, programName } from "./program_name.ts";
 import { NEWEST_TRIED } from "./releases.ts";
-
-/** The values of a command's flags, as `node:util` `parseArgs` gives them. */
-export type Flags = Readonly<Record<string, string | boolean | string[] | undefined>>;
-
-/** A command: the flags it takes besides the common ones, and what it does. */
-export interface Command {
-  readonly options: Readonly<
-    Record<string, { type: "string" | "boolean"; multiple?: boolean }>
-  >;
-  run(flags: Flags, positionals: string[]): Promise<void>;
-}
+import { STATUS_COMMAND } from "./status_command.ts";
+import { TURN_COMMANDS } from "./turn_commands.ts";
 
 /** Every command, by the words that name it. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -43,8 +46,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
     run: addExecutor,
   },
-  "executor list": { options: { workspace: { type: "string" } }, run: listExecutors },
-  "executor remove": { options: { workspace: { type: "string" } }, run: removeExecutor },
+  ...EXECUTOR_COMMANDS,
   "token mint": {
     options: {
       workspace: { type: "string" },
@@ -55,12 +57,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
     run: mintToken,
   },
-  "turn revoke": { options: { exp: { type: "string" } }, run: revokeTurn },
+  ...TURN_COMMANDS,
+  "status": STATUS_COMMAND,
   "db adopt": { options: ADOPT_OPTIONS, run: adoptDatabase },
 };
 
 async function addExecutor(flags: Flags, positionals: string[]): Promise<void> {
-  expectPositionals(positionals, 0);
+  words(positionals);
   const name = required(flags, "name");
   const workspace = required(flags, "workspace");
   const path = text(flags, "join-file");
@@ -119,7 +122,7 @@ async function createExecutor(
     description: text(flags, "description") ?? name,
     default_cwd: text(flags, "cwd"),
     direct: flags.direct === true,
-  }, text(flags, "user") ?? "local") as CreatedExecutor;
+  }, { "x-user-id": text(flags, "user") ?? "local" }) as CreatedExecutor;
   await gateway.call("POST", `${workspacePath(workspace)}/executors`, {
     exe_id: created.exe_id,
     is_default: flags.default === true,
@@ -158,59 +161,15 @@ others reach it by, CXG_PUBLIC_WS_BASE_URL=wss://NAME:PORT; or forward a port th
 `;
 }
 
-async function listExecutors(flags: Flags, positionals: string[]): Promise<void> {
-  expectPositionals(positionals, 0);
-  const workspace = required(flags, "workspace");
-  const executors = await gatewayOf(flags)
-    .call("GET", `${workspacePath(workspace)}/executors`) as ListedExecutor[];
-  if (flags.json) {
-    print(JSON.stringify(executors));
-    return;
-  }
-  if (executors.length === 0) {
-    print(`no executor is bound to workspace ${workspace}`);
-    return;
-  }
-  print(table([
-    ["EXECUTOR", "CONNECTED", "KIND", "DEFAULT", "LAST SEEN", "DESCRIPTION"],
-    ...executors.map((e) => [
-      e.exe_id,
-      (e.connected ? "yes" : "no") + (e.contested_until === undefined ? "" : ", contested"),
-      e.kind ?? "-",
-      e.is_default ? "yes" : "no",
-      e.last_seen_at ?? "never",
-      e.description,
-    ]),
-  ]));
-  for (
-    const { exe_id } of executors.filter(({ contested_until }) => contested_until !== undefined)
-  ) {
-    complain(
-      `executor list: several machines use the registration token of ${exe_id}: give each an ` +
-        "executor and a token of its own",
-    );
-  }
-}
-
-async function removeExecutor(flags: Flags, positionals: string[]): Promise<void> {
-  const [exeId] = expectPositionals(positionals, 1, "EXE_ID") as [string];
-  const workspace = text(flags, "workspace");
-  const path = workspace === undefined
-    ? `/api/codex-exec/executors/${encodeURIComponent(exeId)}`
-    : `${workspacePath(workspace)}/executors/${encodeURIComponent(exeId)}`;
-  await gatewayOf(flags).call("DELETE", path);
-  if (flags.json) print(JSON.stringify({ exe_id: exeId, removed: true }));
-  else print(workspace === undefined ? `removed ${exeId}` : `unbound ${exeId} from ${workspace}`);
-}
-
 async function mintToken(flags: Flags, positionals: string[]): Promise<void> {
-  expectPositionals(positionals, 0);
+  words(positionals);
   const workspace = required(flags, "workspace");
-  const exeIds = [...new Set((flags.exe ?? []) as string[])];
-  if (exeIds.length === 0) throw new UsageError("--exe is required");
-  const ttl = parseDuration(text(flags, "ttl") ?? "1h");
+  const named = [...new Set((flags.exe ?? []) as string[])];
+  if (named.length === 0) throw new UsageError("--exe is required");
+  const ttl = duration(flags, "ttl") ?? 3_600;
   const turn = text(flags, "turn") ?? `turn_${crypto.randomUUID()}`;
   const gateway = gatewayOf(flags);
+  const exeIds = await resolve(gateway, workspace, named);
   const iat = Math.floor(Date.now() / 1000);
   const exp = iat + ttl;
   const token = await mintCapabilityToken({
@@ -220,6 +179,12 @@ async function mintToken(flags: Flags, positionals: string[]): Promise<void> {
     iat,
     exp,
   }, gateway.capTokenSecret);
+  const refusal = await gateway.refusalOf(token, workspace);
+  if (refusal !== undefined) {
+    warn(
+      `the gateway at ${gateway.url} refuses this token (${refusal}): was it signed with its secret?`,
+    );
+  }
   let environments_toml: string | undefined;
   if (flags.environments === true) {
     const executors = await describeExecutors(gateway, workspace, exeIds);
@@ -257,17 +222,42 @@ ${renderLines(lines).trimEnd()}`);
   }
 }
 
-async function revokeTurn(flags: Flags, positionals: string[]): Promise<void> {
-  const [turnId] = expectPositionals(positionals, 1, "TURN_ID") as [string];
-  const given = text(flags, "exp");
-  const exp = given === undefined ? undefined : Number(given);
-  if (exp !== undefined && !Number.isSafeInteger(exp)) {
-    throw new UsageError("--exp must be whole unix seconds");
+/**
+ * The ids of the executors that were named, with a warning for each that a turn will not reach as things are.
+ * Where no gateway answers, a token can be minted all the same, by ids.
+ */
+async function resolve(
+  gateway: Gateway,
+  workspace: string,
+  named: readonly string[],
+): Promise<string[]> {
+  let all: KnownExecutor[];
+  try {
+    all = await allExecutors(gateway);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    warn(`${error.message}; the executors are taken for ids`);
+    return [...named];
   }
-  await gatewayOf(flags)
-    .call("POST", "/api/exec-gateway/revoke-turn", { turn_id: turnId, exp });
-  if (flags.json) print(JSON.stringify({ turn_id: turnId, revoked: true }));
-  else print(`revoked ${turnId}`);
+  return [
+    ...new Set(named.map((word) => {
+      // Another gateway's, perhaps.
+      if (word.startsWith("exe_") && !all.some(({ exe_id }) => exe_id.startsWith(word))) {
+        warn(`the gateway knows no executor ${word}`);
+        return word;
+      }
+      const { exe_id, connected, workspaces } = pickExecutor(word, all);
+      if (!workspaces.some(({ workspace_id }) => workspace_id === workspace)) {
+        warn(`${exe_id} is not bound to workspace ${workspace}`);
+      }
+      if (!connected) warn(`${exe_id} is not connected now`);
+      return exe_id;
+    })),
+  ];
+}
+
+function warn(what: string): void {
+  complain(`token mint: warning: ${what}`);
 }
 
 interface CreatedExecutor {
@@ -276,61 +266,6 @@ interface CreatedExecutor {
   direct?: KeyPair;
 }
 
-interface ListedExecutor {
-  exe_id: string;
-  description: string;
-  is_default: boolean;
-  connected: boolean;
-  kind?: string;
-  last_seen_at?: string;
-  contested_until?: string;
-}
-
-function gatewayOf(flags: Flags): Gateway {
-  return new Gateway({ url: text(flags, "url"), caFile: text(flags, "ca") });
-}
-
-function workspacePath(workspace: string): string {
-  return `/api/codex-exec/workspaces/${encodeURIComponent(workspace)}`;
-}
-
-function text(flags: Flags, name: string): string | undefined {
-  const value = flags[name];
-  return typeof value === "string" ? value : undefined;
-}
-
-function required(flags: Flags, name: string): string {
-  const value = text(flags, name);
-  if (!value) throw new UsageError(`--${name} is required`);
-  return value;
-}
-
-function expectPositionals(positionals: string[], count: number, name = ""): string[] {
-  if (positionals.length < count) throw new UsageError(`${name} is required`);
-  if (positionals.length > count) {
-    throw new UsageError(`unexpected argument: ${positionals[count]}`);
-  }
-  return positionals;
-}
-
-const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-
-/** Seconds of a duration such as 90s, 15m, 1h or 2d. */
-function parseDuration(duration: string): number {
-  const [, amount, unit] = /^(\d{1,6})([smhd])$/.exec(duration) ?? [];
-  if (amount === undefined || Number(amount) === 0) {
-    throw new UsageError(`--ttl must be a duration such as 90s, 15m, 1h or 2d, not ${duration}`);
-  }
-  return Number(amount) * UNIT_SECONDS[unit!]!;
-}
-
 function renderLines(lines: readonly CodexLine[]): string {
   return lines.map(({ releases, line }) => `\n  # ${releases}\n  ${line}\n`).join("");
-}
-
-function table(rows: string[][]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd())
-    .join("\n");
 }

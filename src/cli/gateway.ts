@@ -51,14 +51,20 @@ export class Gateway {
   /**
    * Calls the internal API.
    *
+   * @param more headers besides the secret, in UTF-8
    * @returns the JSON answer, `undefined` for 204
    * @throws {CommandError} when the gateway does not answer, or refuses
    */
-  async call(method: string, path: string, body?: unknown, user?: string): Promise<unknown> {
+  async call(
+    method: string,
+    path: string,
+    body?: unknown,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<unknown> {
     const headers: Record<string, string> = { "x-internal-secret": this.#apiSecret(path) };
-    // A header is bytes, of which `fetch` takes one for each character.
-    if (user !== undefined) {
-      headers["x-user-id"] = String.fromCharCode(...new TextEncoder().encode(user));
+    for (const [name, value] of Object.entries(more)) {
+      // A header is bytes, of which `fetch` takes one for each character.
+      headers[name] = String.fromCharCode(...new TextEncoder().encode(value));
     }
     let response: Response;
     try {
@@ -77,6 +83,27 @@ export class Gateway {
       throw new CommandError(`the gateway refused (${response.status}): ${refusal(text)}`);
     }
     return text === "" ? undefined : JSON.parse(text);
+  }
+
+  /**
+   * What the gateway says against a capability token, if it answers and does.
+   *
+   * @param workspace the token's
+   */
+  async refusalOf(token: string, workspace: string): Promise<string | undefined> {
+    const path = `/api/exec-gateway/connected?workspace_id=${encodeURIComponent(workspace)}`;
+    try {
+      const response = await fetch(this.url + path, {
+        headers: { authorization: `Bearer ${token}` },
+        client: this.#client(),
+        signal: AbortSignal.timeout(10_000),
+      });
+      const text = await response.text();
+      return response.status === 401 ? refusal(text) : undefined;
+    } catch {
+      // That it does not answer was said.
+      return undefined;
+    }
   }
 
   #client(): Deno.HttpClient | undefined {

@@ -7,14 +7,21 @@ usage: PROGRAM COMMAND
 
   serve             run the gateway; so does no command at all (deno task start)
   executor add      create an executor and bind it to a workspace
-  executor list     the executors of a workspace
-  executor remove   remove an executor, or only its binding
+  executor list     all executors, or those of a workspace
+  executor show     one of them
+  executor bind     let a workspace reach one; unbind takes that back
+  executor default  make one a workspace's default
+  executor rename   give one another name
+  executor rotate   give one another registration token; the old one ends
+  executor remove   remove one
   token mint        mint a capability token for a turn
   turn revoke       make a turn's tokens worthless
+  status            what runs, and what is connected to it
+  version           of this program
   db adopt          make the Go original's database this gateway's
   join              stand for a gateway elsewhere on an executor's loopback (deno task join)
 
-Each takes --help. All but serve, token mint, db adopt and join call the running gateway.
+An executor is named by its id, a unique beginning of it, or its name. Each takes --help. All but serve, token mint, db adopt and join call the running gateway.
 Exit codes: 0 done, 1 it failed (what and why is on standard error), 2 wrong usage.
 `,
   "serve": `usage: PROGRAM serve
@@ -38,27 +45,58 @@ this once) and the command to run on that machine.
   --join-file FILE     write all that the executor's machine needs into a new file (mode 0600), to be
                        run there by sh; - for standard output
 `,
-  "executor list": `usage: PROGRAM executor list --workspace ID
+  "executor list": `usage: PROGRAM executor list [--workspace ID] [--connected]
 
-The workspace's executors in the order of binding, and which are connected now.
+All executors, or those of a workspace in the order of binding, and which are connected now. Times are UTC.
 `,
-  "executor remove": `usage: PROGRAM executor remove EXE_ID [--workspace ID]
+  "executor show": `usage: PROGRAM executor show EXECUTOR
 
-Removes the executor, its bindings and its connection; with --workspace only that binding.
+All that is known of one executor.
+`,
+  "executor bind": `usage: PROGRAM executor bind EXECUTOR --workspace ID [--default]
+
+Lets the workspace reach the executor.
+`,
+  "executor unbind": `usage: PROGRAM executor unbind EXECUTOR --workspace ID
+
+Takes that back. What runs goes on, and tokens that name the executor are good until they expire.
+`,
+  "executor default": `usage: PROGRAM executor default EXECUTOR --workspace ID
+
+Makes the executor the workspace's default, in place of the one before it.
+`,
+  "executor rename": `usage: PROGRAM executor rename EXECUTOR NAME
+
+Gives the executor another display name.
+`,
+  "executor rotate": `usage: PROGRAM executor rotate EXECUTOR
+
+Gives the executor another registration token and prints it, this once, with the lines to start it by.
+The old one ends, and so does whoever is connected by it.
+`,
+  "executor remove": `usage: PROGRAM executor remove EXECUTOR
+
+Removes the executor, its bindings and its connection.
+`,
+  "status": `usage: PROGRAM status
+
+What runs, since when, on which database, and what is connected to it.
 `,
   "token mint": `usage: PROGRAM token mint --workspace ID --exe EXE_ID [--exe EXE_ID ...] [options]
 
 Mints a capability token and prints it with the lines that point a codex harness at the executor.
-Needs the gateway's secret, not the running gateway.
+Needs the gateway's secret; the running gateway is asked what it knows of the executors, if it answers.
 
   --ttl DURATION       how long it is good for: 90s, 15m, 1h, 2d (by default 1h)
   --turn ID            the turn it belongs to (by default a new one)
   --environments       print the $CODEX_HOME/environments.toml of a turn that reaches all of them,
                        and nothing else (codex 0.160 and later; direct executors)
 `,
-  "turn revoke": `usage: PROGRAM turn revoke TURN_ID [--exp UNIX_SECONDS]
+  "turn revoke": `usage: PROGRAM turn revoke TURN_ID [--exp TIME]
 
-Refuses the turn's tokens from now until --exp (by default for an hour).
+Refuses the turn's tokens from now on, for as long as one can live (CXG_MAX_TOKEN_TTL), and ends its bridges.
+
+  --exp TIME           for longer: unix seconds, or a duration such as 30d
 `,
   "db adopt": `usage: PROGRAM db adopt [--dry-run]
 

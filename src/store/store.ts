@@ -7,6 +7,7 @@
 import type { ConnectedExecutor, Executor, ExecutorKind, LastKnown } from "../model.ts";
 import { type Database, sqlState } from "./database.ts";
 import { migrate } from "./migrate.ts";
+import { ExecutorRecords } from "./executor_records.ts";
 import { Registrations } from "./registrations.ts";
 
 /** Where the store keeps its data. */
@@ -51,6 +52,7 @@ export class Store {
   /** The statements sent so far, those that failed, and the time they took together. */
   readonly statistics = { queries: 0, errors: 0, seconds: 0 };
   readonly registrations = new Registrations((text, values = []) => this.#query(text, values));
+  readonly executors = new ExecutorRecords((text, values = []) => this.#query(text, values));
   readonly #db: Database;
 
   private constructor(db: Database) {

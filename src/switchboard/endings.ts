@@ -65,6 +65,14 @@ export const REMOVED: Ending = {
   again: false,
 };
 
+/** To an executor and its harnesses: the executor was given another registration token. */
+export const TOKEN_REPLACED: Ending = {
+  label: "token_replaced",
+  code: 1008,
+  reason: "the registration token was replaced",
+  again: false,
+};
+
 /** To a text executor: its bridge closed, and it serves one session a connection. */
 export const BRIDGE_ENDED: Ending = {
   label: "bridge_ended",

@@ -110,6 +110,12 @@ export class Switchboard {
     return this.#registry.lookup(exeId);
   }
 
+  /** The executor's connection, if it has one. */
+  connectionOf(exeId: string): Connection | undefined {
+    const link = this.find(exeId);
+    return link && this.#connections.get(link);
+  }
+
   /** The links of the executors that are connected. */
   connected(): ExecutorLink[] {
     return [...this.#connections.keys()];

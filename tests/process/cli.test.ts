@@ -35,6 +35,7 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
       default_cwd: "/srv/project",
       is_default: true,
       connected: false,
+      workspaces: [{ workspace_id: "ws_add", is_default: true }],
     }]);
     const { user_id } = await gateway.record("executor created", exe_id);
     assert.equal(user_id, "alice");
@@ -46,10 +47,17 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
       const first = await add("--workspace", "ws_list");
       const second = await add("--workspace", "ws_list", "--default");
       const lines = done(await cli("executor", "list", "--workspace", "ws_list")).split("\n");
-      assert.match(lines[0]!, /^EXECUTOR +CONNECTED +KIND +DEFAULT +LAST SEEN +DESCRIPTION$/);
-      assert.match(lines[1]!, new RegExp(`^${first.exe_id} +no +- +no +never +n$`));
-      assert.match(lines[2]!, new RegExp(`^${second.exe_id} +no +- +yes +never +n$`));
-      assert.equal(lines.length, 4);
+      assert.match(
+        lines[0]!,
+        /^EXECUTOR +NAME +CONNECTED +KIND +WORKSPACES +LAST SEEN +DESCRIPTION$/,
+      );
+      assert.match(lines[1]!, new RegExp(`^${first.exe_id} +n +no +- +ws_list +never +n$`));
+      assert.match(
+        lines[2]!,
+        new RegExp(`^${second.exe_id} +n +no +- +ws_list \\(default\\) +never +n$`),
+      );
+      assert.equal(lines[3], "2 executors, 0 connected");
+      assert.equal(lines.length, 5);
       assert.match(done(await cli("executor", "list", "--workspace", "ws_none")), /no executor/);
       assert.deepEqual(await list("ws_none"), []);
     },
@@ -66,7 +74,7 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
     }
     const { code, stdout, stderr } = await cli("executor", "list", "--workspace", "ws_fight");
     assert.equal(code, 0);
-    assert.match(stdout, new RegExp(`^${exe_id} +yes, contested +exclusive `, "m"));
+    assert.match(stdout, new RegExp(`^${exe_id} +n +yes, contested +exclusive `, "m"));
     assert.match(stderr, new RegExp(`^executor list: several machines use .* of ${exe_id}: give `));
     const [{ contested_until }] = await list("ws_fight");
     assert.ok(Date.parse(contested_until) > Date.now());
@@ -86,8 +94,8 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
       removed: true,
     });
     assert.deepEqual(await list("ws_remove"), []);
-    assert.match(done(await cli(...words)), new RegExp(`^removed ${one.exe_id}\n$`));
-    assert.match(done(await cli(...words)), /^removed /, "also when it is gone already");
+    assert.equal(done(await cli(...words)), `removed ${one.exe_id} (n)\n`);
+    assertComplains(await cli(...words), 1, /there is no executor exe_/);
   });
 
   await t.step(
@@ -235,11 +243,81 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
         });
       assert.equal(await bridge(), 503, "good, but the executor is not connected");
       const said = done(await cli("turn", "revoke", turn_id, ...format));
-      if (format.length === 0) assert.equal(said, `revoked ${turn_id}\n`);
-      else assert.deepEqual(JSON.parse(said), { turn_id, revoked: true });
+      if (format.length === 0) {
+        assert.match(said, new RegExp(`^revoked ${turn_id} until \\d{4}-.*, 0 bridges ended\n`));
+      } else {
+        const { revoked_until, ...rest } = JSON.parse(said);
+        assert.deepEqual(rest, { turn_id, bridges_ended: 0, revoked: true });
+        assert.ok(revoked_until > Date.now() / 1000 + 6 * 86_400);
+      }
       assert.equal(await bridge(), 401);
     }
   });
+
+  await t.step(
+    "executors are found by name and by the beginning of an id, and changed",
+    async () => {
+      const one = await add("--workspace", "ws_find");
+      const [executor] = await list("ws_find");
+      assert.equal(executor.name, "n");
+      done(await cli("executor", "rename", one.exe_id.slice(0, 12), "laptop"));
+      const shown = await json("executor", "show", "laptop");
+      assert.deepEqual([shown.exe_id, shown.name, shown.user_id, shown.connected], [
+        one.exe_id,
+        "laptop",
+        "local",
+        false,
+      ]);
+      assertComplains(await cli("executor", "show", "labtop"), 1, /did you mean laptop\?/);
+      done(await cli("executor", "bind", "laptop", "--workspace", "ws_also"));
+      done(await cli("executor", "default", "laptop", "--workspace", "ws_also"));
+      assert.deepEqual((await json("executor", "show", "laptop")).workspaces, [
+        { workspace_id: "ws_find", is_default: false },
+        { workspace_id: "ws_also", is_default: true },
+      ]);
+      done(await cli("executor", "unbind", "laptop", "--workspace", "ws_find"));
+      const all = await json("executor", "list");
+      const found = all.find(({ exe_id }: { exe_id: string }) => exe_id === one.exe_id);
+      assert.deepEqual(found.workspaces, [{ workspace_id: "ws_also", is_default: true }]);
+      assert.match(
+        done(await cli("executor", "list", "--connected")),
+        /executors, \d+ connected\n$/,
+      );
+
+      // Another token: the old one ends, and who is connected by it.
+      const dial = (token: string) =>
+        connect(`${gateway.ws("/codex-exec/")}${one.exe_id}?token=${token}`);
+      await using machine = await dial(one.registration_token);
+      const { registration_token, run } = await json("executor", "rotate", "laptop");
+      assert.notEqual(registration_token, one.registration_token);
+      assert.equal((await machine.closed).reason, "the registration token was replaced");
+      assert(run.every(({ line }: { line: string }) => line.includes(registration_token)));
+      await assert.rejects(dial(one.registration_token));
+      await using _again = await dial(registration_token);
+      const { executors_connected, database, version } = await json("status");
+      assert.ok(executors_connected >= 1);
+      assert.equal(database, "embedded");
+      assert.match(version, /^\d+\.\d+\.\d+$/);
+    },
+  );
+
+  await t.step(
+    "token mint: says what a turn would not reach, and whose secret it is not",
+    async () => {
+      const { exe_id } = await add("--workspace", "ws_warn");
+      const mint = (exe: string, variables = {}) =>
+        runCli(dataDir, ["token", "mint", "--workspace", "ws_elsewhere", "--exe", exe], variables);
+      const unreached = await mint(exe_id);
+      assert.match(unreached.stderr, /not bound to workspace ws_elsewhere/);
+      assert.match(unreached.stderr, /not connected now/);
+      assert.match((await mint("exe_nobody")).stderr, /knows no executor exe_nobody/);
+      assertComplains(await mint("nobody-of-this-name"), 1, /there is no executor/);
+      const other = await mint(exe_id, {
+        CXG_CAPTOKEN_HMAC_SECRET: "another secret of 32 characters!",
+      });
+      assert.match(other.stderr, /refuses this token \(.*signature/);
+    },
+  );
 
   await t.step("what the gateway refuses is one line and exit code 1", async () => {
     const long = "w".repeat(200);
@@ -290,7 +368,19 @@ Deno.test("the command line trusts the CA that a gateway of this machine made", 
   });
 });
 
-const COMMANDS = ["executor add", "executor list", "executor remove", "token mint", "turn revoke"];
+const COMMANDS = [
+  "executor add",
+  "executor list",
+  "executor show",
+  "executor bind",
+  "executor unbind",
+  "executor default",
+  "executor rename",
+  "executor rotate",
+  "executor remove",
+  "token mint",
+  "turn revoke",
+];
 
 Deno.test("the command line, without a gateway", async (t) => {
   await using dir = await TempDir.empty();
@@ -306,7 +396,9 @@ Deno.test("the command line, without a gateway", async (t) => {
       assert.match(done(await cli(...words)), /^usage: /m);
     }
     const overview = done(await cli("--help"));
-    for (const command of COMMANDS) assert(overview.includes(`\n  ${command} `), overview);
+    for (const command of COMMANDS.filter((it) => it !== "executor unbind")) {
+      assert(overview.includes(`\n  ${command} `), overview);
+    }
   });
 
   await t.step("wrong usage is exit code 2, and says what is wrong", async () => {
@@ -317,10 +409,11 @@ Deno.test("the command line, without a gateway", async (t) => {
         ["executor add --name n --workspace w more", /unexpected argument: more/],
         ["executor add --name n --workspace w --colour red", /--colour/],
         ["executor add --name --workspace w", /--name/],
-        ["executor list", /--workspace is required/],
-        ["executor list --workspace=", /--workspace is required/],
+        ["executor bind e", /--workspace is required/],
+        ["executor rename e", /NAME is required/],
+        ["executor list --conected", /there is no option --conected; did you mean --connected/],
         ["executor list --workspace w more", /unexpected argument: more/],
-        ["executor remove", /EXE_ID is required/],
+        ["executor remove", /EXECUTOR is required/],
         ["executor remove a b", /unexpected argument: b/],
         ["token mint --workspace w", /--exe is required/],
         ["token mint --exe e", /--workspace is required/],
@@ -342,16 +435,33 @@ Deno.test("the command line, without a gateway", async (t) => {
   await t.step(
     "a command that there is not is exit code 2, with those that there are",
     async () => {
-      await inTurns(["bogus", "executor", "executor destroy", "token", "--json"], async (words) => {
-        const refused = await cli(...words.split(" "));
-        assertComplains(refused, 2, /^there is no command /);
-        for (const command of COMMANDS) assert(refused.stderr.includes(command));
-      });
+      await inTurns(
+        [
+          ["bogus", /there is no command bogus\n/],
+          ["executor destroy", /there is no command executor destroy/],
+          ["executor lst", /did you mean executor list\?/],
+          ["satus", /did you mean status\?/],
+          ["--json", /there is no command/],
+        ] as const,
+        async ([words, complaint]) => {
+          const refused = await cli(...words.split(" "));
+          assertComplains(refused, 2, complaint);
+          assert.match(refused.stderr, /See: .* --help\n$/);
+        },
+      );
+      // A group alone, and the command line alone, are questions.
+      const group = done(await cli("executor"));
+      for (const command of COMMANDS.filter((it) => it.startsWith("executor "))) {
+        assert(group.includes(command), group);
+      }
+      assert.match(done(await cli()), /^usage: /m);
+      assert.match(done(await cli("--version")), /^codex-exec-gateway \d+\.\d+\.\d+ /);
     },
   );
 
   await t.step("serve takes no words: exit code 2, and nothing is served", async () => {
     assertComplains(await cli("serve", "now"), 2, /serve/);
+    assertComplains(await cli("serve"), 2, /deno task start/);
   });
 
   await t.step("token mint --environments: without a gateway, by the executors' ids", async () => {
@@ -404,7 +514,9 @@ Deno.test("the command line, without a gateway", async (t) => {
 /** What a command that succeeded has said; it must not have complained. */
 function done({ code, stdout, stderr }: Finished): string {
   assert.equal(code, 0, stderr);
-  assert.equal(stderr, "");
+  // That an executor is not connected now is of no importance here.
+  const complaints = stderr.split("\n").filter((line) => !/^token mint: warning: /.test(line));
+  assert.deepEqual(complaints, [""]);
   return stdout;
 }
 
