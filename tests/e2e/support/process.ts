@@ -61,9 +61,16 @@ export interface SpawnOptions {
  */
 const MARKER = "CODEX_E2E_PROCESS";
 
-/** What to kill when the test runner leaves before its tests have disposed of their processes. */
-const living = new Set<number>();
-addEventListener("unload", () => living.forEach((pid) => signalQuietly(pid, "SIGKILL")));
+/**
+ * The markers of what runs, by process: what to kill when the test runner leaves before its tests have
+ * disposed of their processes.
+ */
+const living = new Map<number, string>();
+addEventListener("unload", () => {
+  for (const marker of living.values()) {
+    for (const pid of pidsMarked(marker)) signalQuietly(pid, "SIGKILL");
+  }
+});
 
 /**
  * Starts a program with standard input closed, and keeps what it writes. Disposing kills it and its
@@ -85,7 +92,7 @@ export function spawnCaptured(path: string, options: SpawnOptions): CapturedProc
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  living.add(child.pid);
+  living.set(child.pid, marker);
   const changed = new EventTarget();
   const noteChange = () => changed.dispatchEvent(new Event("change"));
   const out = collect(child.stdout, noteChange);
@@ -109,7 +116,7 @@ export function spawnCaptured(path: string, options: SpawnOptions): CapturedProc
   const signalChild = (signal: Deno.Signal) => {
     if (living.has(child.pid)) signalQuietly(child.pid, signal);
   };
-  const marked = () => pidsWithVariable(`${MARKER}=${marker}`);
+  const marked = () => pidsMarked(marker);
   const descendants = () => marked().filter((pid) => pid !== child.pid);
   const dispose = async () => {
     signalChild("SIGKILL");
@@ -173,8 +180,9 @@ function signalQuietly(pid: number, signal: Deno.Signal): void {
   }
 }
 
-/** The processes that were started with a variable in their environment. */
-function pidsWithVariable(assignment: string): number[] {
+/** A process that was started with a marker, and those that descend from it. */
+function pidsMarked(marker: string): number[] {
+  const assignment = `${MARKER}=${marker}`;
   if (Deno.build.os !== "linux") return [];
   const pids: number[] = [];
   for (const { name } of Deno.readDirSync("/proc")) {
