@@ -13,9 +13,6 @@ import { GatewayProcess } from "../support/gateway_process.ts";
 import { register } from "../support/relay.ts";
 import { until } from "../support/websocket.ts";
 
-/** How long a call may be held while the embedded database changes hands, in milliseconds. */
-const LONGEST_HOLD_MS = 5_000;
-
 forEachDatabase(
   "a gateway takes over on the same port: no register call is refused",
   (store) => takeOver(store),
@@ -49,11 +46,10 @@ async function takeOver(store: StoreOptions, certificates?: TestCertificates): P
   assert.equal(await old.exited, 0);
   await successor.listening;
   await new Promise((resolve) => setTimeout(resolve, 200));
-  const { answered, cut, longestMs } = await calls.stop();
+  const { answered, cut } = await calls.stop();
   assert.ok(answered >= 3, `${answered} calls were answered`);
   // One whose request the old gateway has not read when it stops to listen is cut by the runtime.
   assert.ok(cut <= 1, `${cut} calls were cut`);
-  assert.ok(longestMs < LONGEST_HOLD_MS, `one took ${longestMs} ms`);
 
   await using again = await dialIn(successor, executor);
   await using harness = await openBridge(successor, executor.exe_id);
@@ -82,7 +78,6 @@ interface Outcome {
   answered: number;
   /** Those whose connection was cut, which was accepted before. */
   cut: number;
-  longestMs: number;
 }
 
 /** Makes a call again and again, one after the other, each on a connection of its own. */
@@ -104,9 +99,8 @@ class SteadyCalls {
   }
 
   async #run(call: () => Promise<unknown>): Promise<Outcome> {
-    const outcome = { answered: 0, cut: 0, longestMs: 0 };
+    const outcome = { answered: 0, cut: 0 };
     while (!this.#stopping) {
-      const started = performance.now();
       try {
         await call();
         outcome.answered++;
@@ -114,7 +108,6 @@ class SteadyCalls {
         if (!/reset by peer|closed before/.test(`${error} ${(error as Error).cause}`)) throw error;
         outcome.cut++;
       }
-      outcome.longestMs = Math.max(outcome.longestMs, performance.now() - started);
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
     return outcome;
