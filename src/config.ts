@@ -178,6 +178,13 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     capTokenHmacSecret ??= generated.captoken_hmac_secret;
     agentserverInternalSecret ??= generated.agentserver_internal_secret;
   }
+  const equal = equalSecrets({
+    CXG_CAPTOKEN_HMAC_SECRET: capTokenHmacSecret,
+    CXG_AGENTSERVER_INTERNAL_SECRET: agentserverInternalSecret,
+    CXG_INTERNAL_SHARED_SECRET: internalSharedSecret,
+    CXG_METRICS_SECRET: metricsSecret,
+  });
+  if (equal.length > 0) throw new ConfigError(equal);
   return {
     port,
     host,
@@ -300,6 +307,17 @@ function parseSecret(text: string): string | Problem {
     );
   }
   return text;
+}
+
+/** What is wrong with secrets that are the same: whoever is given one holds the other's power too. */
+function equalSecrets(secrets: Readonly<Record<string, string | undefined>>): string[] {
+  const given = Object.entries(secrets).filter(([, secret]) => secret !== undefined);
+  return given.flatMap(([name, secret], i) => {
+    const [same] = given.slice(0, i).find(([, other]) => other === secret) ?? [];
+    return same === undefined ? [] : [
+      `${name} is the same as ${same}: each needs a secret of its own (openssl rand -hex 32)`,
+    ];
+  });
 }
 
 /** A secret that callers send in a header. */

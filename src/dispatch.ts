@@ -8,6 +8,7 @@ import { clientAddress, sourceOf } from "./client_address.ts";
 import { HttpError, restarting, unavailable } from "./handlers/http.ts";
 import { adviceFor, MAX_MESSAGE, shown } from "./handlers/wording.ts";
 import { log } from "./logging.ts";
+import { parseTarget, pathAsShown } from "./request_target.ts";
 import { findRoute } from "./routes.ts";
 import type { Services } from "./services.ts";
 import {
@@ -40,10 +41,14 @@ export async function dispatch(
   info: Deno.ServeHandlerInfo<Deno.NetAddr>,
   arrivedAt = performance.now(),
 ): Promise<Response> {
-  if (!URL.canParse(req.url)) {
-    return errorResponse(new HttpError(400, "the Host header is not valid"), "");
+  let url: URL;
+  try {
+    url = parseTarget(req.url, req.headers.get("host"));
+  } catch (error) {
+    const refusal = asHttpError(error);
+    services.refusals.count("", refusal.status);
+    return errorResponse(refusal, pathAsShown(req.url));
   }
-  const url = new URL(req.url);
   const remote = clientAddress(info.remoteAddr.hostname, req.headers, services.trustedProxies);
   const response = await answer(services, req, url, remote, arrivedAt);
   // A codex that sends its next call into the kept-alive connection of a gateway that was replaced
@@ -76,7 +81,7 @@ async function answer(
     const { route, params } = findRoute(req.method, url.pathname);
     path = route.path;
     if (route.joins && stopping.aborted) throw restarting();
-    route.guard?.(services.config, req);
+    route.guard?.(services, { req, source, remote });
     const response = await route.handler(services, { req, url, params, remote, source, arrivedAt });
     // It began to stop meanwhile: who was sent on would find the door shut.
     if (route.joins && stopping.aborted && response.ok) throw restarting();

@@ -3,7 +3,7 @@ import { DirectKeys } from "./auth/direct_keys.ts";
 import { RegistrationTokens } from "./auth/registration_tokens.ts";
 import { SingleUse } from "./auth/single_use.ts";
 import { deriveTickets } from "./auth/tickets.ts";
-import { WrongTokens } from "./auth/wrong_tokens.ts";
+import { WrongSecrets, WrongTokens } from "./auth/wrong_tokens.ts";
 import { TrustedProxies } from "./client_address.ts";
 import type { Config } from "./config.ts";
 import { dispatch } from "./dispatch.ts";
@@ -219,6 +219,7 @@ async function openServices(
       revocations,
       registrationTokens,
       wrongTokens: new WrongTokens(),
+      wrongSecrets: new WrongSecrets(),
       tickets: await deriveTickets(config.capTokenHmacSecret),
       usedTickets: new SingleUse(),
       directKeys: await DirectKeys.derive(config.capTokenHmacSecret),

@@ -2,7 +2,7 @@ import type { DirectKeys } from "./auth/direct_keys.ts";
 import type { RegistrationTokens } from "./auth/registration_tokens.ts";
 import type { SingleUse } from "./auth/single_use.ts";
 import type { Tickets } from "./auth/tickets.ts";
-import type { WrongTokens } from "./auth/wrong_tokens.ts";
+import type { WrongSecrets, WrongTokens } from "./auth/wrong_tokens.ts";
 import type { TrustedProxies } from "./client_address.ts";
 import type { Config } from "./config.ts";
 import type { Holdings } from "./holdings.ts";
@@ -24,6 +24,7 @@ export interface Services {
   readonly revocations: Revocations;
   readonly registrationTokens: RegistrationTokens;
   readonly wrongTokens: WrongTokens;
+  readonly wrongSecrets: WrongSecrets;
   readonly tickets: Tickets;
   /** The harness tickets that have opened their bridge. */
   readonly usedTickets: SingleUse;

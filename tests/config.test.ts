@@ -152,6 +152,25 @@ Deno.test("a variable set to nothing counts as unset", () => {
   assert.deepEqual(load(Object.fromEntries(names.map((name) => [name, ""]))), load());
 });
 
+Deno.test("two secrets that are the same are refused, by the names of both", () => {
+  const names = [
+    "CXG_CAPTOKEN_HMAC_SECRET",
+    "CXG_AGENTSERVER_INTERNAL_SECRET",
+    "CXG_INTERNAL_SHARED_SECRET",
+    "CXG_METRICS_SECRET",
+  ];
+  for (const [i, one] of names.entries()) {
+    for (const other of names.slice(0, i)) {
+      const problems = problemsOf({ ...SECRETS, [one]: OWN, [other]: OWN });
+      assert.equal(problems.length, 1, `${one} and ${other}`);
+      assert(problems[0]!.includes(one) && problems[0]!.includes(other), problems.join());
+      assert(!problems[0]!.includes(OWN));
+    }
+  }
+  const all = problemsOf(Object.fromEntries(names.map((name) => [name, OWN])));
+  assert.equal(all.length, 3);
+});
+
 Deno.test("without a secret of its own, the gateway's API shares the other one, generated or not", async () => {
   assert.equal(load().internalSharedSecret, "agentserver-secret-of-some-length");
   assert.equal(load({ CXG_INTERNAL_SHARED_SECRET: OWN }).internalSharedSecret, OWN);

@@ -15,6 +15,11 @@ export class SingleUse {
     return true;
   }
 
+  /** Gives an id back that was used for what failed. */
+  giveBack(id: string): void {
+    this.#expById.delete(id);
+  }
+
   #prune(): void {
     const now = Date.now() / 1000;
     for (const [id, exp] of this.#expById) {

@@ -45,6 +45,22 @@ export class WrongTokens {
   }
 }
 
+/** Counts wrong internal secrets, by where they come from. A right one is let in however many came before. */
+export class WrongSecrets {
+  readonly #ofSource = new Windows(MAX_OF_PAIR);
+
+  /**
+   * Counts a wrong secret.
+   *
+   * @returns how long to stay away, in seconds, when there were too many before; else 0
+   */
+  count(source: string): number {
+    const retryAfter = this.#ofSource.secondsLeft(source);
+    if (retryAfter === 0) this.#ofSource.count(source);
+    return retryAfter;
+  }
+}
+
 /** Of one length, however long an id somebody makes up. */
 function pairOf(exeId: string, source: string): string {
   return createHash("sha256").update(`${source}\n${exeId}`).digest("base64");

@@ -122,7 +122,12 @@ async function join(
       if (ticket !== undefined && !services.usedTickets.use(ticket.id, ticket.exp)) {
         throw unauthorized(`the ticket was used before; ${CONNECT_AGAIN}`);
       }
-      return upgrade(services, context, turnOwner(turn_id), connect);
+      try {
+        return upgrade(services, context, turnOwner(turn_id), connect);
+      } catch (error) {
+        if (ticket !== undefined) services.usedTickets.giveBack(ticket.id);
+        throw error;
+      }
     });
   } catch (error) {
     throw error instanceof ExecutorHeldError ? held(link.exeId, error.since) : error;

@@ -27,9 +27,10 @@ interface Origin {
   /**
    * Uses its credential up, where it is good once.
    *
+   * @returns gives it back, should the request fail
    * @throws {HttpError} when it was used before
    */
-  readonly useUp?: () => void;
+  readonly useUp?: () => () => void;
 }
 
 /** `GET /codex-exec/{exe_id}`: an executor dials in and stays. */
@@ -54,11 +55,16 @@ export async function codexExec(services: Services, context: RequestContext): Pr
     );
   }
   refuseContested(services, exeId, remote);
-  origin.useUp?.();
-  return upgrade(services, context, owner, (socket) => {
-    const arrival = { exeId, registration: origin.registration, remote };
-    socket.whenOpen(() => services.switchboard.dialIn(arrival, socket));
-  });
+  const giveBack = origin.useUp?.();
+  try {
+    return upgrade(services, context, owner, (socket) => {
+      const arrival = { exeId, registration: origin.registration, remote };
+      socket.whenOpen(() => services.switchboard.dialIn(arrival, socket));
+    });
+  } catch (error) {
+    giveBack?.();
+    throw error;
+  }
 }
 
 /**

@@ -69,7 +69,7 @@ export async function requireSignedUpgrade(
   services: Services,
   context: RequestContext,
   exeId: string,
-): Promise<{ registration: Registration; useUp: () => void }> {
+): Promise<{ registration: Registration; useUp: () => () => void }> {
   const { directKeys, usedSignatures } = services;
   const { pair, signature } = await requireSignature(services, context, exeId, {
     headers: ["host", "x-amz-date"],
@@ -85,7 +85,7 @@ export async function requireSignedUpgrade(
     useUp() {
       // Whatever its date, it is refused for that by then.
       const exp = (Date.now() + 2 * CLOCK_TOLERANCE_MS) / 1000;
-      if (usedSignatures.use(signature, exp)) return;
+      if (usedSignatures.use(signature, exp)) return () => usedSignatures.giveBack(signature);
       throw unavailable("this signature was used before; sign anew, and try again");
     },
   };

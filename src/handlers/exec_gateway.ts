@@ -13,14 +13,15 @@ import { bearerToken, HttpError, noContent, type RequestContext } from "./http.t
  */
 export async function connectedExecutors(
   services: Services,
-  { req, url }: RequestContext,
+  context: RequestContext,
 ): Promise<Response> {
+  const { req, url } = context;
   const { store, switchboard, config } = services;
   const token = bearerToken(req);
   const cap = token?.includes(".") && !holdsSecret(req, config.internalSharedSecret)
     ? await verifyCapability(services, token)
     : undefined;
-  if (cap === undefined) gatewayApi(config, req);
+  if (cap === undefined) gatewayApi(services, context);
   else await refuseRevoked(services, cap.turn_id);
   const workspaceId = checkId(url.searchParams.get("workspace_id") ?? "", "workspace_id");
   if (cap !== undefined && cap.workspace_id !== workspaceId) {

@@ -1,22 +1,28 @@
 import { secretsEqual } from "../auth/constant_time.ts";
-import type { Config } from "../config.ts";
-import { bearerToken, unauthorized } from "./http.ts";
+import { log } from "../logging.ts";
+import type { Services } from "../services.ts";
+import { bearerToken, HttpError, type RequestContext, unauthorized } from "./http.ts";
+
+/** Who asks, and where to count it if the secret is wrong. */
+type Needs = Pick<Services, "config" | "wrongSecrets">;
+type Asker = Pick<RequestContext, "req" | "source" | "remote">;
 
 /** Lets a request pass or throws the refusal. */
-export type Guard = (config: Config, req: Request) => void;
+export type Guard = (services: Needs, asker: Asker) => void;
 
 /** For `/api/codex-exec/*`: the platform's internal secret. */
-export const internalApi: Guard = (config, req) =>
-  requireSecret(req, config.agentserverInternalSecret);
+export const internalApi: Guard = (services, asker) =>
+  requireSecret(services, asker, [services.config.agentserverInternalSecret]);
 
 /** For `/metrics`: its own secret, where there is one, or the gateway API's. */
-export const metricsReader: Guard = (config, req) => {
-  if (config.metricsSecret !== undefined && holdsSecret(req, config.metricsSecret)) return;
-  gatewayApi(config, req);
+export const metricsReader: Guard = (services, asker) => {
+  const { metricsSecret, internalSharedSecret } = services.config;
+  requireSecret(services, asker, [metricsSecret ?? "", internalSharedSecret]);
 };
 
 /** For `/api/exec-gateway/*`: its own secret, or the same when it has none. */
-export const gatewayApi: Guard = (config, req) => requireSecret(req, config.internalSharedSecret);
+export const gatewayApi: Guard = (services, asker) =>
+  requireSecret(services, asker, [services.config.internalSharedSecret]);
 
 /**
  * Whether a request carries the secret, in either of its places: what stands in the other one may be
@@ -25,10 +31,27 @@ export const gatewayApi: Guard = (config, req) => requireSecret(req, config.inte
 export function holdsSecret(req: Request, secret: string): boolean {
   // A secret that was left unset opens nothing, not even to who sends none.
   if (!secret) return false;
-  const given = [req.headers.get("x-internal-secret"), bearerToken(req)];
-  return given.map((text) => secretsEqual(text ?? "", secret)).includes(true);
+  return given(req).map((text) => secretsEqual(text ?? "", secret)).includes(true);
 }
 
-function requireSecret(req: Request, secret: string): void {
-  if (!holdsSecret(req, secret)) throw unauthorized("missing or wrong internal secret");
+function given(req: Request): (string | undefined)[] {
+  return [req.headers.get("x-internal-secret") || undefined, bearerToken(req)];
+}
+
+/** @throws {HttpError} 401; 429 for a wrong one, after too many from where it comes from */
+function requireSecret({ wrongSecrets }: Needs, asker: Asker, secrets: readonly string[]): void {
+  const { req, source, remote } = asker;
+  if (secrets.map((secret) => holdsSecret(req, secret)).includes(true)) return;
+  if (given(req).some((text) => text !== undefined)) {
+    const seconds = wrongSecrets.count(source);
+    if (seconds > 0) {
+      throw new HttpError(
+        429,
+        `too many wrong internal secrets from this address; wait ${seconds} s, and send the right one`,
+        { "retry-after": String(seconds) },
+      );
+    }
+    log.info("wrong internal secret", { remote });
+  }
+  throw unauthorized("missing or wrong internal secret");
 }

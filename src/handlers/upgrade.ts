@@ -13,8 +13,7 @@ export const OPEN_TIMEOUT_MS = 10_000;
  * @throws {HttpError} 426
  */
 export function requireWebSocket(req: Request): void {
-  const has = (name: string, token: string) =>
-    (req.headers.get(name) ?? "").toLowerCase().split(",").some((part) => part.trim() === token);
+  const has = (name: string, token: string) => listOf(req, name).includes(token);
   const fits = req.method === "GET" && has("upgrade", "websocket") &&
     has("connection", "upgrade") &&
     req.headers.has("sec-websocket-key") && req.headers.get("sec-websocket-version") === "13";
@@ -25,6 +24,12 @@ export function requireWebSocket(req: Request): void {
       "sec-websocket-version": "13",
     });
   }
+}
+
+/** A header's list, in lower case. Blanks and tabs around its members count for nothing (RFC 9110 section 5.6.1). */
+function listOf({ headers }: Request, name: string): string[] {
+  const members = (headers.get(name) ?? "").toLowerCase().split(",");
+  return members.map((member) => member.replace(/^[ \t]+|[ \t]+$/g, ""));
 }
 
 /**

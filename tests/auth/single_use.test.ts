@@ -17,3 +17,12 @@ Deno.test("what has expired by itself is forgotten, what has not is kept", () =>
   assert.equal(used.use("old", soon), true);
   assert.equal(used.use("live", soon), false);
 });
+
+Deno.test("an id that is given back can be used again", () => {
+  const used = new SingleUse();
+  used.use("a", soon);
+  used.use("b", soon);
+  used.giveBack("a");
+  assert.equal(used.use("a", soon), true);
+  assert.equal(used.use("b", soon), false);
+});
