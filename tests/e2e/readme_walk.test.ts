@@ -55,7 +55,7 @@ hostsTest("the README's walk, word for word, between two machines with npm", {
   const joined = stack.use(laptop.run(join!, laptop.home));
   await until("the executor is connected", async () => {
     assert.ok(!await settled(joined.exited, 0), joined.output());
-    return new RegExp(`^${exeId} +yes `, "m").test(await gateway.ends(list!, clone));
+    return cell(await gateway.ends(list!, clone), exeId, "CONNECTED") === "yes";
   }, TIMEOUT_MS).catch((error) => {
     throw new Error(`${error}\n${joined.output()}\n${serving.output()}`);
   });
@@ -77,6 +77,14 @@ hostsTest("the README's walk, word for word, between two machines with npm", {
   const answer = `It printed:\n.*Linux ${hosts.executor.name} .*\n${HARNESS_DIRECTORY}\n`;
   assert.match(said, new RegExp(answer));
 });
+
+/** What a printed table has in a column, in the row that begins with a word; "" without one. */
+function cell(table: string, row: string, column: string): string {
+  const [head, ...rows] = table.split("\n");
+  const at = head!.indexOf(column);
+  const line = rows.find((line) => line.startsWith(`${row} `)) ?? "";
+  return line.slice(at).split("  ")[0]!.trim();
+}
 
 /** The commands of the README's walk, in their order. */
 async function commandsOfTheWalk(): Promise<string[]> {
