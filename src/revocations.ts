@@ -6,15 +6,6 @@ import { RevokedSet } from "./switchboard/revoked_set.ts";
 /** How often expired revocations are forgotten, in milliseconds. */
 const PRUNE_MS = 60_000;
 
-/** How often a shared store is asked for what other processes have revoked, in milliseconds. */
-const WATCH_MS = 400;
-
-/**
- * How far back before the last answer it is asked, in seconds: a revocation carries the time at which
- * its transaction began, and is seen when that has ended.
- */
-const WATCH_BACK_S = 15;
-
 /** What revocations need of the store. */
 type RevokedTurns = Pick<
   Store,
@@ -84,37 +75,16 @@ export class Revocations {
   }
 
   /**
-   * Keeps up with what other gateway processes on the same store revoke, until `stop` is aborted.
+   * Asks what was revoked in the last `seconds`.
    *
-   * @param onRevoked told of each turn that another one revoked
+   * @param onRevoked told of each turn that another process revoked
    */
-  startWatcher(onRevoked: (turnId: string) => void, stop: AbortSignal): void {
-    let asking = false;
-    let failed = false;
-    let answeredAt = performance.now();
-    const timer = setInterval(async () => {
-      if (asking) return;
-      asking = true;
-      const askedAt = performance.now();
-      const backS = WATCH_BACK_S + (askedAt - answeredAt) / 1000;
-      try {
-        for (const { turn_id, exp } of await this.#store.turnsRevokedLately(backS)) {
-          if (this.#set.contains(turn_id)) continue;
-          this.#remember(turn_id, exp);
-          onRevoked(turn_id);
-        }
-        answeredAt = askedAt;
-        failed = false;
-      } catch (error) {
-        // Said once for each time the store is away.
-        if (!failed) log.warn("cannot see what others revoke", { error: `${error}` });
-        failed = true;
-      } finally {
-        asking = false;
-      }
-    }, WATCH_MS);
-    Deno.unrefTimer(timer);
-    stop.addEventListener("abort", () => clearInterval(timer), { once: true });
+  async catchUp(seconds: number, onRevoked: (turnId: string) => void): Promise<void> {
+    for (const { turn_id, exp } of await this.#store.turnsRevokedLately(seconds)) {
+      if (this.#set.contains(turn_id)) continue;
+      this.#remember(turn_id, exp);
+      onRevoked(turn_id);
+    }
   }
 
   #remember(turnId: string, exp: number): void {

@@ -17,6 +17,7 @@ import {
 } from "./handlers/executor_admin.ts";
 import { registerExecutor, removeExecutor } from "./handlers/executors.ts";
 import { gatewayApi, type Guard, internalApi, metricsReader } from "./handlers/guards.ts";
+import { revokeWorkspace } from "./handlers/revoke_workspace.ts";
 import { healthz, readyz } from "./handlers/health.ts";
 import { type Handler, HttpError } from "./handlers/http.ts";
 import { metrics } from "./handlers/metrics.ts";
@@ -56,6 +57,7 @@ export const ROUTES: readonly Route[] = [
   route("GET", "/metrics", metrics, metricsReader),
   route("GET", "/api/exec-gateway/connected", connectedExecutors),
   route("POST", "/api/exec-gateway/revoke-turn", revokeTurn, gatewayApi),
+  route("POST", "/api/exec-gateway/revoke-workspace", revokeWorkspace, gatewayApi),
   route("POST", "/api/codex-exec/register", registerExecutor, internalApi),
   route("GET", "/api/codex-exec/status", status, internalApi),
   route("GET", "/api/codex-exec/executors", listAllExecutors, internalApi),

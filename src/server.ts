@@ -7,6 +7,7 @@ import { WrongSecrets, WrongTokens } from "./auth/wrong_tokens.ts";
 import { TrustedProxies } from "./client_address.ts";
 import type { Config } from "./config.ts";
 import { dispatch } from "./dispatch.ts";
+import { ExecutorWatch } from "./executor_watch.ts";
 import { Holdings } from "./holdings.ts";
 import { LastSeen, sightingOf } from "./last_seen.ts";
 import { Listener } from "./listener.ts";
@@ -17,12 +18,15 @@ import { Pacer } from "./pacer.ts";
 import { type Abilities, adaptToRuntime } from "./runtime/abilities.ts";
 import { Refusals } from "./refusals.ts";
 import { Revocations } from "./revocations.ts";
+import { RevokedWorkspaces } from "./revoked_workspaces.ts";
 import { sendAway } from "./send_away.ts";
 import type { Services } from "./services.ts";
 import { waitForTurnToServe } from "./store/data_directory.ts";
 import { Store, type StoreOptions } from "./store/store.ts";
+import type { RevokedWorkspace } from "./store/watched_endings.ts";
+import { watchStore } from "./store_watch.ts";
 import type { Contention } from "./switchboard/contention.ts";
-import { TURN_REVOKED } from "./switchboard/endings.ts";
+import { TURN_REVOKED, WORKSPACE_REVOKED } from "./switchboard/endings.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
 import { Switchboard } from "./switchboard/switchboard.ts";
 import { ServerCertificate } from "./tls/server_certificate.ts";
@@ -201,11 +205,11 @@ async function openServices(
       stuckMs,
       contention,
     });
-    const revocations = await Revocations.load(
-      store,
-      maxRevokedInMemory,
-      config.maxTokenTtlS + CLOCK_LEEWAY_S,
-    );
+    const keptS = config.maxTokenTtlS + CLOCK_LEEWAY_S;
+    const [revocations, revokedWorkspaces] = await Promise.all([
+      Revocations.load(store, maxRevokedInMemory, keptS),
+      RevokedWorkspaces.load(store.endings, keptS),
+    ]);
     const lastSeen = lastSeenIn(store, switchboard);
     const switchboardCounts = new SwitchboardCounts();
     switchboard.on(logEvent);
@@ -217,6 +221,7 @@ async function openServices(
       switchboard,
       switchboardCounts,
       revocations,
+      revokedWorkspaces,
       registrationTokens,
       wrongTokens: new WrongTokens(),
       wrongSecrets: new WrongSecrets(),
@@ -234,8 +239,16 @@ async function openServices(
       stopping,
     };
     revocations.startPruner(stopping);
+    revokedWorkspaces.startPruner(stopping);
     if (config.databaseUrl !== undefined) {
-      revocations.startWatcher((turnId) => endTurn(switchboard, turnId), stopping);
+      const executorWatch = new ExecutorWatch(store, switchboard);
+      switchboard.on((event) => executorWatch.heed(event));
+      watchStore([
+        (seconds) => revocations.catchUp(seconds, (turnId) => endTurn(switchboard, turnId)),
+        (seconds) =>
+          revokedWorkspaces.catchUp(seconds, (revoked) => endWorkspace(services, revoked)),
+        (seconds) => executorWatch.catchUp(seconds),
+      ], stopping);
     }
     services.openSockets.startSweep(config.pingIntervalS, stopping);
     lastSeen.startHeartbeat(
@@ -289,6 +302,15 @@ function lastSeenIn(store: Store, switchboard: Switchboard): LastSeen {
 function endTurn(switchboard: Switchboard, turnId: string): void {
   const ended = switchboard.endTurn(turnId, TURN_REVOKED);
   log.info("turn revoked elsewhere", { turn_id: turnId, bridges_ended: ended });
+}
+
+function endWorkspace(
+  { switchboard, revokedWorkspaces }: Services,
+  { workspace_id }: RevokedWorkspace,
+): void {
+  const isRevoked = (issuedAt: number) => revokedWorkspaces.isRevoked(workspace_id, issuedAt);
+  const ended = switchboard.endWorkspace(workspace_id, isRevoked, WORKSPACE_REVOKED);
+  log.info("workspace revoked elsewhere", { workspace_id, bridges_ended: ended });
 }
 
 function listen(

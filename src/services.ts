@@ -10,6 +10,7 @@ import type { LastSeen } from "./last_seen.ts";
 import type { Pacer } from "./pacer.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Revocations } from "./revocations.ts";
+import type { RevokedWorkspaces } from "./revoked_workspaces.ts";
 import type { Store } from "./store/store.ts";
 import type { SwitchboardCounts } from "./listeners/switchboard_counts.ts";
 import type { OpenSockets } from "./switchboard/sockets.ts";
@@ -22,6 +23,7 @@ export interface Services {
   readonly switchboard: Switchboard;
   readonly switchboardCounts: SwitchboardCounts;
   readonly revocations: Revocations;
+  readonly revokedWorkspaces: RevokedWorkspaces;
   readonly registrationTokens: RegistrationTokens;
   readonly wrongTokens: WrongTokens;
   readonly wrongSecrets: WrongSecrets;

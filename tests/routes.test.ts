@@ -50,6 +50,7 @@ const ENDPOINTS = [
   // It takes a capability token too, and judges what it gets itself.
   ["GET", "/api/exec-gateway/connected", undefined, {}],
   ["POST", "/api/exec-gateway/revoke-turn", gatewayApi, {}],
+  ["POST", "/api/exec-gateway/revoke-workspace", gatewayApi, {}],
 ] as const;
 
 for (const [method, path, guard, params] of ENDPOINTS) {

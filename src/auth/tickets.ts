@@ -26,6 +26,11 @@ export interface HarnessTicket {
   workspace_id: string;
   /** Unix seconds. */
   exp: number;
+  /** Of the capability token that it was made from: when that was issued and expires, in unix seconds. */
+  iat: number;
+  token_exp: number;
+  /** Whether that token names no executor, and stands for its workspace's. */
+  by_workspace: boolean;
 }
 
 /** What `connect` gives a harness to show to the executor: this key may speak for this turn. */

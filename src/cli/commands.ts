@@ -30,6 +30,7 @@ import { joinProgramName, programName } from "./program_name.ts";
 import { NEWEST_TRIED } from "./releases.ts";
 import { STATUS_COMMAND } from "./status_command.ts";
 import { TURN_COMMANDS } from "./turn_commands.ts";
+import { WORKSPACE_COMMANDS } from "./workspace_commands.ts";
 
 /** Every command, by the words that name it. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -58,6 +59,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: mintToken,
   },
   ...TURN_COMMANDS,
+  ...WORKSPACE_COMMANDS,
   "status": STATUS_COMMAND,
   "db adopt": { options: ADOPT_OPTIONS, run: adoptDatabase },
 };

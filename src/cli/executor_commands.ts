@@ -194,7 +194,7 @@ async function unbind(flags: Flags, positionals: string[]): Promise<void> {
     `unbound ${
       label(executor)
     } from ${workspace}; what runs there goes on, and tokens that name it are ` +
-      "good until they expire (turn revoke ends a turn)",
+      "good until they expire (turn revoke ends a turn, workspace revoke all of them)",
   );
 }
 

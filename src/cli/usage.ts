@@ -16,6 +16,7 @@ usage: PROGRAM COMMAND
   executor remove   remove one
   token mint        mint a capability token for a turn
   turn revoke       make a turn's tokens worthless
+  workspace revoke  the same for all of a workspace's that were issued until now
   status            what runs, and what is connected to it
   version           of this program
   db adopt          make the Go original's database this gateway's
@@ -97,6 +98,11 @@ Needs the gateway's secret; the running gateway is asked what it knows of the ex
 Refuses the turn's tokens from now on, for as long as one can live (CXG_MAX_TOKEN_TTL), and ends its bridges.
 
   --exp TIME           for longer: unix seconds, or a duration such as 30d
+`,
+  "workspace revoke": `usage: PROGRAM workspace revoke WORKSPACE_ID
+
+Refuses the workspace's tokens that were issued until now, and ends the bridges that were opened with them.
+Tokens that are issued later are good.
 `,
   "db adopt": `usage: PROGRAM db adopt [--dry-run]
 

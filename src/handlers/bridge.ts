@@ -2,7 +2,12 @@ import type { LastKnown } from "../model.ts";
 import type { Services } from "../services.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
 import { ExecutorHeldError } from "../switchboard/switchboard.ts";
-import { refuseRevoked, requireCapability, turnRevoked } from "./capability_auth.ts";
+import {
+  refuseKnownRevoked,
+  requireCapability,
+  requireStillGood,
+  type Revocable,
+} from "./capability_auth.ts";
 import { HttpError, type RequestContext, socketCredential, unauthorized } from "./http.ts";
 import { requireAdmission, turnOwner } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
@@ -16,9 +21,7 @@ const HOLD_MS = 8_000;
 const CONNECT_AGAIN = "call connect again for another URL";
 
 /** On whose behalf a bridge is opened. */
-interface Caller {
-  readonly turn_id: string;
-  readonly workspace_id: string;
+interface Caller extends Revocable {
   /** Where a ticket was shown: which it was, and the registration that it is for. */
   readonly ticket?: { readonly id: string; readonly exp: number; readonly registrationId: string };
 }
@@ -32,7 +35,7 @@ export async function bridge(services: Services, context: RequestContext): Promi
     check: (_, known) => requireKind(exeId, known, context, caller),
   });
   // The wait may have been long enough for the turn to be revoked meanwhile.
-  if (services.revocations.isKnown(caller.turn_id)) throw turnRevoked();
+  refuseKnownRevoked(services, caller);
   requireFit(link, context, caller);
   requireAdmission(services, link, caller.turn_id);
   return await join(services, context, link, caller);
@@ -61,9 +64,10 @@ async function authorize(
       `the ticket is for another executor; call connect for ${executorLabel(exeId)}`,
     );
   }
-  await refuseRevoked(services, ticket.turn_id);
-  const { turn_id, workspace_id, ticket_id: id, exp, registration_id: registrationId } = ticket;
-  return { turn_id, workspace_id, ticket: { id, exp, registrationId } };
+  await requireStillGood(services, ticket, exeId, CONNECT_AGAIN);
+  const { turn_id, workspace_id, iat, ticket_id: id, exp, registration_id: registrationId } =
+    ticket;
+  return { turn_id, workspace_id, iat, ticket: { id, exp, registrationId } };
 }
 
 /** Refuses a harness whose release cannot talk with the executor, and says which one can. */
@@ -111,10 +115,10 @@ async function join(
   services: Services,
   context: RequestContext,
   link: ExecutorLink,
-  { turn_id, workspace_id, ticket }: Caller,
+  { turn_id, workspace_id, iat, ticket }: Caller,
 ): Promise<Response> {
   const { req, remote, arrivedAt } = context;
-  const caller = { turnId: turn_id, workspaceId: workspace_id, remote, arrivedAt };
+  const caller = { turnId: turn_id, workspaceId: workspace_id, issuedAt: iat, remote, arrivedAt };
   try {
     return await services.switchboard.open(caller, link, (connect) => {
       requireWebSocket(req);

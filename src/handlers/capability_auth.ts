@@ -42,7 +42,7 @@ export async function requireCapability(
     cap = error.payload;
   }
   if (!await allows(services, cap, exeId)) throw forbidden(services, cap, exeId);
-  await refuseRevoked(services, cap.turn_id);
+  await refuseRevoked(services, cap);
   return cap;
 }
 
@@ -110,13 +110,71 @@ function forbidden({ config }: Services, { exe_ids }: CapPayload, exeId: string)
   );
 }
 
-/** @throws {HttpError} 401 when the turn was revoked */
-export async function refuseRevoked({ revocations }: Services, turnId: string): Promise<void> {
-  if (await revocations.isRevoked(turnId)) throw turnRevoked();
+/** What of a token a revocation is by. */
+export type Revocable = Pick<CapPayload, "turn_id" | "workspace_id" | "iat">;
+
+/** @throws {HttpError} 401 when its turn was revoked, or its workspace since it was issued */
+export async function refuseRevoked(services: Services, token: Revocable): Promise<void> {
+  refuseKnownRevoked(services, token);
+  if (await services.revocations.isRevoked(token.turn_id)) throw turnRevoked();
+}
+
+/** The same, as far as memory knows. */
+export function refuseKnownRevoked(
+  { revocations, revokedWorkspaces }: Services,
+  { turn_id, workspace_id, iat }: Revocable,
+): void {
+  if (revocations.isKnown(turn_id)) throw turnRevoked();
+  if (!revokedWorkspaces.isRevoked(workspace_id, iat)) return;
+  throw unauthorized(
+    `the workspace was revoked, and the capability token with it; stop here, and ${ASK_FOR_ANOTHER}`,
+  );
+}
+
+/**
+ * What a ticket takes over from the capability token that it was made from, so that it is never good where the
+ * token is not.
+ */
+export interface TokenTerms extends Revocable {
+  /** When the token expires, in unix seconds. */
+  readonly token_exp: number;
+  /** Whether it names no executor, and stands for its workspace's. */
+  readonly by_workspace: boolean;
+}
+
+/** The terms of a token that was let reach the executor. */
+export function termsOf(cap: CapPayload, exeId: string): TokenTerms {
+  const { turn_id, workspace_id, iat, exp } = cap;
+  return { turn_id, workspace_id, iat, token_exp: exp, by_workspace: !cap.allowsExeId(exeId) };
+}
+
+/**
+ * Refuses a ticket whose token would be refused by now.
+ *
+ * @param again what to do about it
+ * @throws {HttpError} 401, 403
+ */
+export async function requireStillGood(
+  services: Services,
+  terms: TokenTerms,
+  exeId: string,
+  again: string,
+): Promise<void> {
+  const { turn_id, workspace_id, token_exp, by_workspace } = terms;
+  if (token_exp < Math.floor(Date.now() / 1000) && !services.switchboard.goesOn(turn_id, exeId)) {
+    throw unauthorized(`the capability token expired; ${again}`, "expired");
+  }
+  if (by_workspace && !await services.store.isExecutorBound(workspace_id, exeId)) {
+    throw new HttpError(
+      403,
+      `executor ${shownId(exeId)} is bound to the token's workspace no more; use another executor`,
+    );
+  }
+  await refuseRevoked(services, terms);
 }
 
 /** The refusal of a revoked turn. */
-export function turnRevoked(): HttpError {
+function turnRevoked(): HttpError {
   return unauthorized(
     "the turn was revoked: it can run nothing more; stop here, and begin a new turn with a new " +
       "capability token",

@@ -9,7 +9,7 @@ import { publicKeyDigest } from "../auth/public_key.ts";
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { isFlatObject, type JsonObject, readJsonObject } from "./body.ts";
-import { refuseRevoked, requireCapability } from "./capability_auth.ts";
+import { refuseRevoked, requireCapability, termsOf } from "./capability_auth.ts";
 import { bearerToken, HttpError, type RequestContext } from "./http.ts";
 import { requireAdmission } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
@@ -37,7 +37,8 @@ export async function connectHarness(
 ): Promise<Response> {
   const { req, params } = context;
   const exe_id = params.exe_id!;
-  const { turn_id, workspace_id } = await requireCapability(services, bearerToken(req), exe_id);
+  const cap = await requireCapability(services, bearerToken(req), exe_id);
+  const { turn_id } = cap;
   const harnessKey = requiredPublicKey(await readJsonObject(req), "harness_public_key");
   // While the store is away no executor can come back, and one that is here could not ask `validate`:
   // codex tries a 503 again, but gives a handshake up.
@@ -49,7 +50,7 @@ export async function connectHarness(
       if (kind !== undefined && kind !== "noise") throw speaksNoNoise(exeId, display_name);
     },
   });
-  await refuseRevoked(services, turn_id);
+  await refuseRevoked(services, cap);
   // The live link's, not the newest: what has registered since may never dial in.
   const { registration } = link;
   if (registration?.kind !== "noise") throw speaksNoNoise(exe_id);
@@ -60,8 +61,7 @@ export async function connectHarness(
     ticket_id: crypto.randomUUID(),
     exe_id,
     registration_id,
-    turn_id,
-    workspace_id,
+    ...termsOf(cap, exe_id),
     exp,
   });
   const harness_key_authorization = await services.tickets.keyAuthorization.seal({

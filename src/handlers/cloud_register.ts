@@ -19,9 +19,9 @@ export async function registerConnection(
   const { req, params, remote } = context;
   const exeId = params.exe_id!;
   await services.arrivals.turn(context.source);
-  await requireRegistrationToken(services, context, exeId);
+  const tokenHash = await requireRegistrationToken(services, context, exeId);
   const made = registrationOf(await readJsonObject(req));
-  const registration = await services.store.registrations.make(exeId, made);
+  const registration = await services.store.registrations.make(exeId, made, tokenHash);
   if (registration === undefined) throw registrationRefused();
   const { registration_id, kind, security_profile } = registration;
   const ticket = await services.tickets.executor.seal({ exe_id: exeId, registration_id, kind });

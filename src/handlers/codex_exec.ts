@@ -10,7 +10,7 @@ import {
   unavailable,
 } from "./http.ts";
 import { requireSignedUpgrade } from "./direct_auth.ts";
-import { isRegistrationToken } from "./registration_auth.ts";
+import { checkRegistrationToken } from "./registration_auth.ts";
 import { requireWebSocket, upgrade } from "./upgrade.ts";
 import { executorLabel } from "./wording.ts";
 
@@ -24,6 +24,8 @@ const TICKET_ENDED = "the ticket in the URL has ended; call register for another
 interface Origin {
   /** Absent when it dialled with its registration token directly. */
   readonly registration?: Registration;
+  /** The bcrypt hash of the registration token that it all comes from. */
+  readonly tokenHash: string;
   /**
    * Uses its credential up, where it is good once.
    *
@@ -58,7 +60,8 @@ export async function codexExec(services: Services, context: RequestContext): Pr
   const giveBack = origin.useUp?.();
   try {
     return upgrade(services, context, owner, (socket) => {
-      const arrival = { exeId, registration: origin.registration, remote };
+      const { registration, tokenHash } = origin;
+      const arrival = { exeId, registration, proof: tokenHash, remote };
       socket.whenOpen(() => services.switchboard.dialIn(arrival, socket));
     });
   } catch (error) {
@@ -126,8 +129,8 @@ async function authenticate(
     // The store may not have heard of a connection that lasts: it may have been away.
     const live = switchboard.find(exeId)?.registration?.registration_id;
     if (!found.isFresh && live !== ticket.registration_id) throw unauthorized(TICKET_ENDED);
-    return { registration: found.registration };
+    return { registration: found.registration, tokenHash: found.tokenHash };
   }
-  const isRight = await isRegistrationToken(services, context, exeId, credential);
-  return isRight ? {} : undefined;
+  const tokenHash = await checkRegistrationToken(services, context, exeId, credential);
+  return tokenHash === undefined ? undefined : { tokenHash };
 }

@@ -35,6 +35,8 @@ interface Call {
 interface RightSignature {
   readonly pair: KeyPair;
   readonly signature: string;
+  /** The bcrypt hash of the registration token that the pair is made of. */
+  readonly tokenHash: string;
 }
 
 /**
@@ -69,9 +71,9 @@ export async function requireSignedUpgrade(
   services: Services,
   context: RequestContext,
   exeId: string,
-): Promise<{ registration: Registration; useUp: () => () => void }> {
+): Promise<{ registration: Registration; tokenHash: string; useUp: () => () => void }> {
   const { directKeys, usedSignatures } = services;
-  const { pair, signature } = await requireSignature(services, context, exeId, {
+  const { pair, signature, tokenHash } = await requireSignature(services, context, exeId, {
     headers: ["host", "x-amz-date"],
     body: new Uint8Array(),
     clocksApart: unavailable,
@@ -82,6 +84,7 @@ export async function requireSignedUpgrade(
       kind: "exclusive",
       direct: true,
     },
+    tokenHash,
     useUp() {
       // Whatever its date, it is refused for that by then.
       const exp = (Date.now() + 2 * CLOCK_TOLERANCE_MS) / 1000;
@@ -137,7 +140,7 @@ async function requireSignature(
   }
   // Only now: whose signature is wrong learns no more than that.
   refuseClocksApart(signedAt - Date.now(), exeId, call);
-  return { pair, signature: claim.signature };
+  return { pair, signature: claim.signature, tokenHash: hash };
 }
 
 /** @throws {HttpError} 401 for a signature of another form than codex gives it */

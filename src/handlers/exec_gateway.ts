@@ -5,7 +5,13 @@ import { TURN_REVOKED } from "../switchboard/endings.ts";
 import { checkId, readJsonObject } from "./body.ts";
 import { refuseRevoked, verifyCapability } from "./capability_auth.ts";
 import { gatewayApi, holdsSecret } from "./guards.ts";
-import { bearerToken, HttpError, noContent, type RequestContext } from "./http.ts";
+import {
+  bearerToken,
+  HttpError,
+  noContent,
+  prefersRepresentation,
+  type RequestContext,
+} from "./http.ts";
 
 /**
  * `GET /api/exec-gateway/connected?workspace_id=`: the workspace's executors that are connected. Besides
@@ -22,7 +28,7 @@ export async function connectedExecutors(
     ? await verifyCapability(services, token)
     : undefined;
   if (cap === undefined) gatewayApi(services, context);
-  else await refuseRevoked(services, cap.turn_id);
+  else await refuseRevoked(services, cap);
   const workspaceId = checkId(url.searchParams.get("workspace_id") ?? "", "workspace_id");
   if (cap !== undefined && cap.workspace_id !== workspaceId) {
     throw new HttpError(403, "the capability token is for another workspace");
@@ -60,8 +66,4 @@ export async function revokeTurn(
   log.info("turn revoked", { turn_id: turnId, exp: until, bridges_ended: ended });
   if (!prefersRepresentation(req)) return noContent();
   return Response.json({ turn_id: turnId, revoked_until: until, bridges_ended: ended });
-}
-
-function prefersRepresentation(req: Request): boolean {
-  return /(?:^|[,;])\s*return=representation\s*(?:$|[,;])/i.test(req.headers.get("prefer") ?? "");
 }

@@ -60,7 +60,7 @@ export async function replaceRegistrationToken(
   const digest = tokenDigest(registration_token);
   if (!await store.executors.replaceRegistrationToken(exeId, hash, digest)) throw notFound(exeId);
   log.info("registration token replaced", { exe_id: exeId });
-  switchboard.find(exeId)?.close(TOKEN_REPLACED, TOKEN_REPLACED);
+  switchboard.expel(exeId, TOKEN_REPLACED);
   return Response.json({
     exe_id: exeId,
     registration_token,

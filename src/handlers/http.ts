@@ -94,6 +94,11 @@ export function socketCredential({ req, url }: RequestContext): string | undefin
   return bearerToken(req) ?? (url.searchParams.get("token") || undefined);
 }
 
+/** Whether the caller asks for what was done to be told (RFC 7240). */
+export function prefersRepresentation(req: Request): boolean {
+  return /(?:^|[,;])\s*return=representation\s*(?:$|[,;])/i.test(req.headers.get("prefer") ?? "");
+}
+
 /** An answer without a body. */
 export function noContent(): Response {
   return new Response(null, { status: 204 });

@@ -6,17 +6,20 @@ import { bearerToken, HttpError, type RequestContext, unauthorized } from "./htt
 /**
  * Lets an executor's call under `/cloud` pass when it carries the executor's registration token.
  *
+ * @returns the token's bcrypt hash
  * @throws {HttpError} 401
- * @throws what {@linkcode isRegistrationToken} throws
+ * @throws what {@linkcode checkRegistrationToken} throws
  */
 export async function requireRegistrationToken(
   services: Services,
   context: RequestContext,
   exeId: string,
-): Promise<void> {
+): Promise<string> {
   const token = bearerToken(context.req);
   if (token === undefined) throw tokenMissing();
-  if (!await isRegistrationToken(services, context, exeId, token)) throw registrationRefused();
+  const hash = await checkRegistrationToken(services, context, exeId, token);
+  if (hash === undefined) throw registrationRefused();
+  return hash;
 }
 
 /**
@@ -27,26 +30,28 @@ export async function requireRegistrationToken(
  * Wrong tokens are limited. A right one is let in however many wrong ones came before it, from
  * wherever; but where it takes bcrypt to tell, nothing is checked from a source that is over its limit.
  *
+ * @returns the bcrypt hash that it goes with, where it is; what else comes of it goes with that too
  * @throws {HttpError} 429 for a wrong token, after too many
  * @throws {BusyError} when too many tokens are being checked by bcrypt
  */
-export async function isRegistrationToken(
+export async function checkRegistrationToken(
   services: Services,
   { source, remote }: Pick<RequestContext, "source" | "remote">,
   exeId: string,
   token: string,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const { store, wrongTokens } = services;
   const executor = await store.getRegistrationTokenDigest(exeId);
   if (executor === undefined || executor.digest !== undefined) {
-    if (isDigestOf(token, executor?.digest)) return true;
+    if (isDigestOf(token, executor?.digest)) return executor!.hash;
   } else {
     refuseAfter(wrongTokens.retryAfter(exeId, source));
-    if (await isByBcrypt(services, source, exeId, token)) return true;
+    const { hash } = executor;
+    if (await isByBcrypt(services, source, exeId, token, hash)) return hash;
   }
   refuseAfter(wrongTokens.count(exeId, source));
   log.info("wrong registration token", { exe_id: executor && exeId, remote });
-  return false;
+  return undefined;
 }
 
 async function isByBcrypt(
@@ -54,9 +59,8 @@ async function isByBcrypt(
   source: string,
   exeId: string,
   token: string,
+  hash: string,
 ): Promise<boolean> {
-  const hash = await store.getRegistrationTokenHash(exeId);
-  if (hash === undefined) return false;
   if (!await registrationTokens.verify(token, hash, { exeId, source })) return false;
   if (isRandomToken(token)) {
     try {

@@ -2,7 +2,7 @@ import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { ExecutorNotFoundError } from "../store/store.ts";
 import { checkId, optionalBoolean, readJsonObject, requiredText } from "./body.ts";
-import { HttpError, noContent, type RequestContext } from "./http.ts";
+import { HttpError, noContent, prefersRepresentation, type RequestContext } from "./http.ts";
 
 /** `POST /api/codex-exec/workspaces/{wid}/executors`: the workspace may reach the executor. */
 export async function bindExecutor(
@@ -51,15 +51,36 @@ export async function listExecutors(
   }));
 }
 
-/** `DELETE /api/codex-exec/workspaces/{wid}/executors/{exe_id}`: the binding, not the executor. */
+/** What an unbinding leaves as it is. */
+const LEFT =
+  "bridges that are up go on, and tokens that name the executor are good until they expire; revoke the turn " +
+  "or the workspace to end them";
+
+/**
+ * `DELETE /api/codex-exec/workspaces/{wid}/executors/{exe_id}`: the binding, not the executor. Answers 204;
+ * with `Prefer: return=representation` (RFC 7240) what is left: how many bridges, at this process, and in words.
+ */
 export async function unbindExecutor(
-  { store }: Services,
-  { params }: RequestContext,
+  { store, switchboard }: Services,
+  { req, params }: RequestContext,
 ): Promise<Response> {
   const workspaceId = checkId(params.wid!, "workspace id");
   const exeId = checkId(params.exe_id!, "exe_id");
-  if (await store.unbindWorkspaceExecutor(workspaceId, exeId)) {
-    log.info("executor unbound", { exe_id: exeId, workspace_id: workspaceId });
+  const wasBound = await store.unbindWorkspaceExecutor(workspaceId, exeId);
+  const left = switchboard.bridgesOf(workspaceId, exeId);
+  if (wasBound) {
+    log.info("executor unbound", {
+      exe_id: exeId,
+      workspace_id: workspaceId,
+      bridges_left: left,
+    });
   }
-  return noContent();
+  if (!prefersRepresentation(req)) return noContent();
+  return Response.json({
+    workspace_id: workspaceId,
+    exe_id: exeId,
+    was_bound: wasBound,
+    bridges_left: left,
+    not_ended: LEFT,
+  });
 }

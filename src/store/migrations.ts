@@ -12,6 +12,7 @@ import revokedTurnsByTime from "../../migrations/005_revoked_turns_by_time.sql" 
   type: "text",
 };
 import registrations from "../../migrations/006_registrations.sql" with { type: "text" };
+import watchedEndings from "../../migrations/007_watched_endings.sql" with { type: "text" };
 
 /** One step of the schema. */
 export interface Migration {
@@ -29,4 +30,5 @@ export const migrations: readonly Migration[] = [
   { version: 4, file: "004_registration_token_digest.sql", sql: tokenDigest },
   { version: 5, file: "005_revoked_turns_by_time.sql", sql: revokedTurnsByTime },
   { version: 6, file: "006_registrations.sql", sql: registrations },
+  { version: 7, file: "007_watched_endings.sql", sql: watchedEndings },
 ];

@@ -30,6 +30,8 @@ export interface FoundRegistration {
   readonly registration: Registration;
   /** Whether it was used within {@linkcode REGISTRATION_LIFETIME_S}. */
   readonly isFresh: boolean;
+  /** The bcrypt hash of the registration token that it was made with. */
+  readonly tokenHash: string;
 }
 
 interface Row {
@@ -38,6 +40,7 @@ interface Row {
   security_profile: string | null;
   executor_public_key: string | null;
   is_fresh: boolean;
+  token_hash: string;
 }
 
 /** The table of registrations. */
@@ -53,9 +56,15 @@ export class Registrations {
    * still good keeps that one's id: it comes from the same process. An id that is good no more is not
    * taken up again, or an old ticket would be good again with it.
    *
-   * @returns `undefined` when there is no such executor
+   * @param tokenHash the bcrypt hash of the registration token that was shown: a registration does not
+   * outlive its token, so none is made when another has taken its place meanwhile
+   * @returns `undefined` when there is no such executor, with that token
    */
-  async make(exeId: string, made: NewRegistration): Promise<Registration | undefined> {
+  async make(
+    exeId: string,
+    made: NewRegistration,
+    tokenHash?: string,
+  ): Promise<Registration | undefined> {
     const key = made.executor_public_key === undefined
       ? null
       : JSON.stringify(made.executor_public_key);
@@ -67,6 +76,7 @@ export class Registrations {
       key,
       REGISTRATION_LIFETIME_S,
       MAX_KEPT,
+      tokenHash ?? null,
     ]);
     return row && { registration_id: row.registration_id, ...made };
   }
@@ -74,9 +84,11 @@ export class Registrations {
   /** The executor's registration of this id, or `undefined` when it has none such, or no more. */
   async find(exeId: string, registrationId: string): Promise<FoundRegistration | undefined> {
     const [row] = await this.#query<Row>(
-      `SELECT registration_id, kind, security_profile, executor_public_key,
-         last_used_at > now() - make_interval(secs => $3::float8) AS is_fresh
-       FROM registrations WHERE exe_id = $1::text AND registration_id = $2::text`,
+      `SELECT registrations.registration_id, kind, registrations.security_profile,
+         registrations.executor_public_key, last_used_at > now() - make_interval(secs => $3::float8) AS is_fresh,
+         registration_token_hash AS token_hash
+       FROM registrations JOIN executors USING (exe_id)
+       WHERE exe_id = $1::text AND registrations.registration_id = $2::text`,
       [exeId, registrationId, REGISTRATION_LIFETIME_S],
     );
     if (row === undefined) return undefined;
@@ -87,7 +99,7 @@ export class Registrations {
       ...security_profile !== null && { security_profile },
       ...executor_public_key !== null && { executor_public_key: JSON.parse(executor_public_key) },
     };
-    return { registration, isFresh: is_fresh };
+    return { registration, isFresh: is_fresh, tokenHash: row.token_hash };
   }
 
   /**
@@ -132,7 +144,8 @@ export class Registrations {
  */
 const MAKE = `
   WITH executor AS (
-    SELECT exe_id FROM executors WHERE exe_id = $1::text FOR NO KEY UPDATE
+    SELECT exe_id FROM executors WHERE exe_id = $1::text
+      AND ($8::text IS NULL OR registration_token_hash = $8::text) FOR NO KEY UPDATE
   ), kept AS (
     UPDATE registrations SET last_used_at = now()
     WHERE EXISTS (SELECT FROM executor) AND exe_id = $1::text AND kind = $3::text

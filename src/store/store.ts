@@ -9,6 +9,7 @@ import { type Database, sqlState } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { ExecutorRecords } from "./executor_records.ts";
 import { Registrations } from "./registrations.ts";
+import { WatchedEndings } from "./watched_endings.ts";
 
 /** Where the store keeps its data. */
 export interface StoreOptions {
@@ -52,6 +53,7 @@ export class Store {
   /** The statements sent so far, those that failed, and the time they took together. */
   readonly statistics = { queries: 0, errors: 0, seconds: 0 };
   readonly registrations = new Registrations((text, values = []) => this.#query(text, values));
+  readonly endings = new WatchedEndings((text, values = []) => this.#query(text, values));
   readonly executors = new ExecutorRecords((text, values = []) => this.#query(text, values));
   readonly #db: Database;
 
@@ -143,16 +145,19 @@ export class Store {
   }
 
   /**
-   * The digest of the executor's registration token, if it has one.
+   * The digest of the executor's registration token, if it has one, and the bcrypt hash.
    *
    * @returns `undefined` for an unknown executor
    */
-  async getRegistrationTokenDigest(exeId: string): Promise<{ digest?: string } | undefined> {
-    const [row] = await this.#query<{ digest: string | null }>(
-      "SELECT registration_token_digest AS digest FROM executors WHERE exe_id = $1::text",
+  async getRegistrationTokenDigest(
+    exeId: string,
+  ): Promise<{ digest?: string; hash: string } | undefined> {
+    const [row] = await this.#query<{ digest: string | null; hash: string }>(
+      `SELECT registration_token_digest AS digest, registration_token_hash AS hash
+       FROM executors WHERE exe_id = $1::text`,
       [exeId],
     );
-    return row && { digest: row.digest ?? undefined };
+    return row && { digest: row.digest ?? undefined, hash: row.hash };
   }
 
   /**

@@ -129,6 +129,14 @@ export const TURN_REVOKED: Ending = {
   again: false,
 };
 
+/** To a harness: its workspace was revoked, and its token with it. */
+export const WORKSPACE_REVOKED: Ending = {
+  label: "workspace_revoked",
+  code: 1008,
+  reason: "the workspace was revoked",
+  again: false,
+};
+
 /** To a harness: a frame was larger than a Noise endpoint takes. */
 export const NOISE_FRAME_TOO_LARGE: Ending = {
   label: "noise_frame_too_large",

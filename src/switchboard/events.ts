@@ -15,6 +15,8 @@ export interface Connection {
   readonly link: ExecutorLink;
   /** The address that it came from. */
   readonly remote: string;
+  /** What it was let in with, which whoever judges it knows; never shown. */
+  readonly proof?: string;
   /** When it was there, on the monotonic clock, in milliseconds. */
   readonly since: number;
 }
@@ -25,6 +27,8 @@ export interface BridgeInfo {
   readonly kind: ExecutorKind;
   readonly turnId: string;
   readonly workspaceId: string;
+  /** When the token was issued by which it came, in unix seconds; 0 where that is not known. */
+  readonly issuedAt?: number;
   /** The harness's address. */
   readonly remote: string;
   /** When its request arrived, on the monotonic clock, in milliseconds. */

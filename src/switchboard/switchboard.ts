@@ -30,6 +30,7 @@ import { ExclusiveLink } from "./exclusive_link.ts";
 import { dialsAgain, type ExecutorLink, type Join } from "./executor_link.ts";
 import type { LinkLimits } from "./limits.ts";
 import { LiveTurns } from "./live_turns.ts";
+import { LiveWorkspaces } from "./live_workspaces.ts";
 import type { PeerSocket } from "./peer_socket.ts";
 import { Pressure } from "./pressure.ts";
 import { type RelayLimits, RelayLink } from "./relay_link.ts";
@@ -61,6 +62,8 @@ export interface Arrival {
   readonly exeId: string;
   /** Absent when it dialled with its registration token directly. */
   readonly registration?: Registration;
+  /** What it was let in with; see {@linkcode Connection}. */
+  readonly proof?: string;
   /** The address that it comes from. */
   readonly remote: string;
 }
@@ -84,6 +87,7 @@ export class Switchboard {
   readonly #registry = new ConnRegistry<ExecutorLink>(dialsAgain);
   readonly #connections = new Map<ExecutorLink, Connection>();
   readonly #turns = new LiveTurns();
+  readonly #workspaces = new LiveWorkspaces();
   readonly #listeners = new Set<Listener>();
 
   constructor({ limits, stuckMs, contention = new Contention() }: SwitchboardOptions) {
@@ -146,7 +150,7 @@ export class Switchboard {
    *
    * @param socket its websocket, open
    */
-  dialIn({ exeId, registration, remote }: Arrival, socket: PeerSocket): void {
+  dialIn({ exeId, registration, proof, remote }: Arrival, socket: PeerSocket): void {
     // It was let in at the same time as the one that began the contest.
     if (this.refusesNewcomersForMs(exeId) > 0) return socket.close(CONTESTED);
     const link: ExecutorLink = this.#makeLink(
@@ -156,7 +160,7 @@ export class Switchboard {
       (cause) => this.#left(link, cause),
     );
     const evicted = this.#registry.register(exeId, link);
-    const connection = { link, remote, since: performance.now() };
+    const connection = { link, remote, proof, since: performance.now() };
     this.#connections.set(link, connection);
     this.#tell({ type: "executor connected", connection });
     const replacement = this.contention.arrived(exeId, link, remote, evicted);
@@ -192,13 +196,37 @@ export class Switchboard {
 
   /** The executor was removed: its connection ends, and it is expected back no more. */
   remove(exeId: string): void {
-    this.find(exeId)?.close(REMOVED, REMOVED);
+    this.expel(exeId, REMOVED);
+  }
+
+  /** Ends an executor's connection; it is expected back no more. */
+  expel(exeId: string, ending: Ending): void {
+    this.find(exeId)?.close(ending, ending);
     this.#registry.forget(exeId);
   }
 
   /** Ends every bridge of a turn, which must not go on; returns how many there were. */
   endTurn(turnId: string, ending: Ending): number {
     return this.#turns.end(turnId, ending);
+  }
+
+  /**
+   * Ends the bridges of a workspace, which must not go on.
+   *
+   * @param isRevoked by when the token was issued that a bridge was opened with
+   * @returns how many there were
+   */
+  endWorkspace(
+    workspaceId: string,
+    isRevoked: (issuedAt: number) => boolean,
+    ending: Ending,
+  ): number {
+    return this.#workspaces.end(workspaceId, isRevoked, ending);
+  }
+
+  /** How many bridges a workspace has to an executor. */
+  bridgesOf(workspaceId: string, exeId: string): number {
+    return this.#workspaces.count(workspaceId, exeId);
   }
 
   /** Whether the turn has a bridge to the executor, or had one until a moment ago. */
@@ -220,11 +248,13 @@ export class Switchboard {
     const end = join(harness, (cause, passed) => {
       clearTimeout(timer);
       this.#turns.remove(bridge.turnId, end);
+      this.#workspaces.remove(bridge.workspaceId, end);
       this.#registry.releaseBridge(exeId, holder);
       const ms = openedAt === undefined ? 0 : performance.now() - openedAt;
       this.#tell({ type: "bridge ended", bridge, cause, passed, ms });
     });
     this.#turns.add(bridge.turnId, exeId, end);
+    this.#workspaces.add(bridge.workspaceId, exeId, bridge.issuedAt ?? 0, end);
   }
 
   #left(link: ExecutorLink, cause: Cause): void {

@@ -146,6 +146,9 @@ async function harnessTicket(rig: Rig, change: { exp?: number; registration_id?:
     registration_id: "reg_other",
     turn_id: "turn_ticket",
     workspace_id: "ws_test",
+    iat: Math.floor(Date.now() / 1000),
+    token_exp: Math.floor(Date.now() / 1000) + 3600,
+    by_workspace: false,
     exp: Math.floor(Date.now() / 1000) + 60,
     ...change,
   });

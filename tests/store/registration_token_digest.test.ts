@@ -11,8 +11,14 @@ forEachDatabase("the digest of a registration token is kept beside its hash", as
   try {
     await store.createExecutor(executor("with"), "hash", DIGEST);
     await store.createExecutor(executor("without"), "hash");
-    assert.deepEqual(await store.getRegistrationTokenDigest("with"), { digest: DIGEST });
-    assert.deepEqual(await store.getRegistrationTokenDigest("without"), { digest: undefined });
+    assert.deepEqual(await store.getRegistrationTokenDigest("with"), {
+      digest: DIGEST,
+      hash: "hash",
+    });
+    assert.deepEqual(await store.getRegistrationTokenDigest("without"), {
+      digest: undefined,
+      hash: "hash",
+    });
     assert.equal(await store.getRegistrationTokenDigest("nobody"), undefined);
     assert.equal(await store.getRegistrationTokenHash("with"), "hash");
   } finally {
@@ -26,10 +32,13 @@ forEachDatabase("a digest is added once, and only to the hash it goes with", asy
     await store.createExecutor(executor("a"), "hash");
     await store.addRegistrationTokenDigest("a", "an earlier hash", DIGEST);
     await store.addRegistrationTokenDigest("nobody", "hash", DIGEST);
-    assert.deepEqual(await store.getRegistrationTokenDigest("a"), { digest: undefined });
+    assert.deepEqual(await store.getRegistrationTokenDigest("a"), {
+      digest: undefined,
+      hash: "hash",
+    });
     await store.addRegistrationTokenDigest("a", "hash", DIGEST);
     await store.addRegistrationTokenDigest("a", "hash", "e".repeat(64));
-    assert.deepEqual(await store.getRegistrationTokenDigest("a"), { digest: DIGEST });
+    assert.deepEqual(await store.getRegistrationTokenDigest("a"), { digest: DIGEST, hash: "hash" });
     // The driver's error, whatever it is called: what is stored has the form of a digest.
     await assert.rejects(store.createExecutor(executor("b"), "hash", "no digest"));
   } finally {

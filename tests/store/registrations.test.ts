@@ -17,7 +17,7 @@ storeTest("a registration is found as it was made, until its executor is removed
     const registration = await make(its, made);
     assert.deepEqual(registration, { registration_id: registration.registration_id, ...made });
     const found = await its.store.registrations.find("a", registration.registration_id);
-    assert.deepEqual(found, { registration, isFresh: true });
+    assert.deepEqual(found, { registration, isFresh: true, tokenHash: "hash" });
     assert.equal(await its.store.registrations.find("b", registration.registration_id), undefined);
   }
   const { registration_id } = await make(its, RELAY);
@@ -135,6 +135,9 @@ storeTest(
     await its.changed("UPDATE executors SET registration_token_hash = '2' WHERE exe_id = 'a'");
     assert.equal(await its.store.registrations.find("a", mine.registration_id), undefined);
     assert.ok(await its.store.registrations.find("b", others.registration_id));
+    const made = await its.store.registrations.make("a", RELAY, "hash");
+    assert.equal(made, undefined, "nor is one made with it any more");
+    assert.ok(await its.store.registrations.make("a", RELAY, "2"));
   },
 );
 

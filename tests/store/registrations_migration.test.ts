@@ -44,9 +44,9 @@ forEachDatabase("what was registered before the migration goes on", async (optio
       executor_public_key: { b: 1, a: 2 },
     };
     const find = (exeId: string) => store.registrations.find(exeId, "reg_1");
-    assert.deepEqual(await find("seen"), { registration, isFresh: true });
-    assert.deepEqual(await find("never dialled"), { registration, isFresh: true });
-    assert.deepEqual(await find("long ago"), { registration, isFresh: false });
+    assert.deepEqual(await find("seen"), { registration, isFresh: true, tokenHash: "h" });
+    assert.deepEqual(await find("never dialled"), { registration, isFresh: true, tokenHash: "h" });
+    assert.deepEqual(await find("long ago"), { registration, isFresh: false, tokenHash: "h" });
     assert.equal(await find("never registered"), undefined);
     const same = await store.registrations.make("seen", {
       kind: "noise",
@@ -90,6 +90,7 @@ forEachDatabase(
       assert.deepEqual(await again.registrations.find("a", "reg_old"), {
         registration: { registration_id: "reg_old", kind: "relay" },
         isFresh: true,
+        tokenHash: "hash",
       });
       assert.ok(await again.registrations.find("a", mine), "the other one is good as before");
     } finally {

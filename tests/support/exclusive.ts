@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { CapClaims } from "../../src/auth/capability_token.ts";
 import type { CreatedExecutor, GatewayClient } from "./gateway.ts";
 import { connect, type Peer, until } from "./websocket.ts";
 
@@ -35,7 +36,7 @@ export function untilGone(gateway: GatewayClient, exeId: string): Promise<void> 
 export async function openBridge(
   gateway: GatewayClient,
   exeId: string,
-  claims: { turn_id?: string } = {},
+  claims: Partial<CapClaims> = {},
 ): Promise<Peer> {
   return await connect(`${gateway.wsUrl}/bridge/${exeId}`, {
     authorization: `Bearer ${await gateway.capToken(exeId, claims)}`,

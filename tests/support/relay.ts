@@ -5,6 +5,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import type { CapClaims } from "../../src/auth/capability_token.ts";
 import { untilConnected } from "./exclusive.ts";
 import type { CreatedExecutor, GatewayClient } from "./gateway.ts";
 import { fetchFrom } from "./trust.ts";
@@ -117,7 +118,7 @@ export const HARNESS_KEY = noiseKey(2);
 export async function askToConnect(
   gateway: GatewayClient,
   exeId: string,
-  claims: { turn_id?: string } = {},
+  claims: Partial<CapClaims> = {},
 ): Promise<Response> {
   return await fetchFrom(`${gateway.url}/cloud/environment/${exeId}/connect`, {
     method: "POST",
@@ -140,7 +141,7 @@ export interface Bundle {
 export async function connectOk(
   gateway: GatewayClient,
   { exe_id }: CreatedExecutor,
-  claims: { turn_id?: string } = {},
+  claims: Partial<CapClaims> = {},
 ): Promise<Bundle> {
   const response = await askToConnect(gateway, exe_id, claims);
   if (response.status !== 200) throw new Error(await response.text());
