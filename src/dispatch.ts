@@ -5,6 +5,7 @@
  */
 import { BusyError } from "./auth/registration_tokens.ts";
 import { clientAddress, sourceOf } from "./client_address.ts";
+import { watchClient } from "./handlers/upgrade.ts";
 import { HttpError, restarting, unavailable } from "./handlers/http.ts";
 import { adviceFor, MAX_MESSAGE, shown } from "./handlers/wording.ts";
 import { log } from "./logging.ts";
@@ -80,6 +81,7 @@ async function answer(
     }
     const { route, params } = findRoute(req.method, url.pathname);
     path = route.path;
+    if (route.joins) watchClient(req);
     if (route.joins && stopping.aborted) throw restarting();
     route.guard?.(services, { req, source, remote });
     const response = await route.handler(services, { req, url, params, remote, source, arrivedAt });

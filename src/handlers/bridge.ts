@@ -11,7 +11,7 @@ import {
 import { HttpError, type RequestContext, socketCredential, unauthorized } from "./http.ts";
 import { requireAdmission, turnOwner } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
-import { requireWebSocket, upgrade } from "./upgrade.ts";
+import { requireClient, requireWebSocket, upgrade } from "./upgrade.ts";
 import { executorLabel, timeText } from "./wording.ts";
 
 /** How long a harness is held while its executor is on its way back, in milliseconds. */
@@ -122,7 +122,7 @@ async function join(
   try {
     return await services.switchboard.open(caller, link, (connect) => {
       requireWebSocket(req);
-      if (req.signal.aborted) throw new HttpError(499, "the harness has gone; try again");
+      requireClient(req);
       if (ticket !== undefined && !services.usedTickets.use(ticket.id, ticket.exp)) {
         throw unauthorized(`the ticket was used before; ${CONNECT_AGAIN}`);
       }

@@ -33,9 +33,25 @@ function listOf({ headers }: Request, name: string): string[] {
 }
 
 /**
+ * Refuses a request whose client has gone. It is noticed only where {@linkcode watchClient} was called before
+ * anything was waited for.
+ *
+ * @throws {HttpError} 499
+ */
+export function requireClient(req: Request): void {
+  if (req.signal.aborted) throw new HttpError(499, "the client has gone; try again");
+}
+
+/** Has the runtime notice when the client goes: it looks for that only once the signal was asked for. */
+export function watchClient(req: Request): void {
+  void req.signal;
+}
+
+/**
  * Answers 101. Call {@linkcode requireWebSocket} first, and do nothing after: once upgraded, the
  * runtime ends the process unless this very response is returned.
  *
+ * @throws {HttpError} 499 when the client has gone meanwhile
  * @param owner whose the websocket is: what it leaves behind counts against it
  * @param wire sets the websocket's handlers up
  */
@@ -45,6 +61,8 @@ export function upgrade(
   owner: string,
   wire: (peer: PeerSocket) => void,
 ): Response {
+  // Upgraded for a client that has gone, the runtime (Deno 2.9.6) keeps its connection for ever.
+  requireClient(req);
   // The runtime pings after half of it, and gives the pong the other half.
   const idleTimeout = 2 * config.pingIntervalS;
   const { socket, response } = Deno.upgradeWebSocket(req, { idleTimeout });
