@@ -8,7 +8,16 @@ const exe_id = `exe_${crypto.randomUUID()}`;
 const registration_id = `reg_${crypto.randomUUID()}`;
 const token = await mintCapabilityToken({ ...claims, exe_ids: [exe_id], iat: exp, exp }, secret);
 const tickets = await deriveTickets(secret);
-const payload = { ...claims, ticket_id: crypto.randomUUID(), exe_id, registration_id, exp };
+const payload = {
+  ...claims,
+  ticket_id: crypto.randomUUID(),
+  exe_id,
+  registration_id,
+  exp,
+  iat: exp,
+  token_exp: exp,
+  by_workspace: false,
+};
 const harnessTicket = await tickets.harness.seal(payload);
 const executorTicket = await tickets.executor.seal({ exe_id, registration_id, kind: "relay" });
 
