@@ -90,14 +90,17 @@ export class Pressure {
       if (to.isOver || [...slow.wires].every((wire) => waiting <= wire.lowMark)) {
         this.#release(to, slow);
         released = true;
-      } else if (to.takenBytes > slow.taken) {
+        continue;
+      }
+      if (to.takenBytes > slow.taken) {
         slow.taken = to.takenBytes;
         slow.movedAt = now;
-        for (const wire of slow.wires) wire.onHeld(passedMs, now);
       } else if (now - slow.movedAt >= this.#stuckMs) {
         this.#release(to, slow);
         for (const wire of slow.wires) wire.onStuck();
+        continue;
       }
+      for (const wire of slow.wires) wire.onHeld(passedMs, now);
     }
     if (this.#slow.size === 0) return;
     this.#lookIn(released ? FIRST_LOOK_MS : Math.min(2 * this.#pauseMs, SELDOM_LOOK_MS));

@@ -21,7 +21,7 @@ import {
 import { type Cause, ended, wentAway } from "./causes.ts";
 import type { ExecutorLink, Join, OnBridgeEnd } from "./executor_link.ts";
 import { HandshakeGate } from "./handshake_gate.ts";
-import type { LinkLimits } from "./limits.ts";
+import { isTooLarge, type LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
 import { Body, type FrameHeader, readFrame, resetFrame } from "./relay_frame.ts";
 import type { PeerSocket } from "./peer_socket.ts";
@@ -198,6 +198,10 @@ export class RelayLink implements ExecutorLink {
 
   #fromExecutor(data: string | ArrayBuffer): void {
     if (typeof data === "string") return this.drops.count("text_frame");
+    // Before it is known whose it is: what is no frame may be too large as well.
+    if (isTooLarge(data, this.#limits.maxFrameBytes)) {
+      return this.close(FRAME_TOO_LARGE, EXECUTOR_FRAME_TOO_LARGE);
+    }
     const frame = readFrame(new Uint8Array(data));
     if (typeof frame === "string") return this.drops.count(frame);
     const bridge = this.#streams.get(frame.streamId);
@@ -221,8 +225,8 @@ export class RelayLink implements ExecutorLink {
       if (!bridge.begun) this.#endBridge(bridge, this.#needed());
       return;
     }
-    if (this.#isTooLargeForNoise(data)) return this.#endBridge(bridge, NOISE_FRAME_TOO_LARGE);
     if (bridge.toExecutor.refuses(data)) return;
+    if (this.#isTooLargeForNoise(data)) return this.#endBridge(bridge, NOISE_FRAME_TOO_LARGE);
     const frame = readFrame(new Uint8Array(data));
     if (typeof frame === "string") return this.#drop(bridge, frame, FIRST_FRAME_INVALID);
     const { streamId, body } = frame;

@@ -137,6 +137,12 @@ switchboardTest("a relay frame over the limit closes who sent it with 1009", asy
   assert.ok(await settled(machine.closed, 5_000), "it was let through");
   assert.deepEqual(await machine.closed, { code: 1009, reason: "frame too large" });
   assert.equal((await harness.closed).code, 1009);
+
+  // Whether or not it is for a bridge, or a frame at all.
+  await using again = await dialInAsRelay(gateway, executor);
+  again.send(new Uint8Array(1024 * KIB + 1));
+  assert.ok(await settled(again.closed, 5_000), "it was dropped");
+  assert.deepEqual(await again.closed, { code: 1009, reason: "frame too large" });
 }, SMALL);
 
 switchboardTest(

@@ -118,14 +118,12 @@ export function audit(
   for (const { connection, home } of bridges) {
     if (connection !== undefined && connection.end !== "own") homeOfUnread.addAll(home);
   }
-  // The frame that found its harness too slow ended that bridge and went nowhere.
-  const tooSlow = bridges.filter(({ expected }) => expected.has("1013 reading too slowly")).length;
   within(
     "frames of executors that were neither passed on nor counted as dropped",
     sentByExecutors.frames - grown(`cxg_frames_total{to="harness"}`) -
       LATE.reduce((sum, reason) => sum + drops(reason), 0),
     0,
-    unread.frames - homeOfUnread.frames + tooSlow,
+    unread.frames - homeOfUnread.frames,
   );
   auditDrops(ledger, log, drops, within);
   totals.dropped = [...after.keys()].filter((name) => name.startsWith("cxg_dropped_frames_total"))

@@ -1,8 +1,8 @@
-import { Signal } from "./signal.ts";
+import { HELD_MS, Signal } from "./signal.ts";
 import type { World } from "./world.ts";
 
 /** How long the last actor may take to finish, in milliseconds. */
-const FINISH_MS = 90_000;
+const FINISH_MS = 3 * HELD_MS;
 
 /** Actors at work: what one of them throws is a breach, as is one that never ends. */
 export class Actors {

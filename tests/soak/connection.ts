@@ -2,17 +2,17 @@ import { BadFrames, type BridgeBook, Count, type End, endingKey, OWN_REASON } fr
 import { serveExclusive } from "./exclusive.ts";
 import type { Executor } from "./executor.ts";
 import { serveRelay } from "./relay.ts";
-import { Signal } from "./signal.ts";
+import { HELD_MS, Signal } from "./signal.ts";
 import type { Closed, Socket } from "./socket.ts";
 
 /** How many bridges a relay or Noise executor has at most. */
 const MAX_BRIDGES = 6;
 
-/** How long the gateway may take to end what it must end, in milliseconds. */
-const END_MS = 10_000;
+/** How long the gateway may take to end what it must end, in milliseconds: one who is held is not read from. */
+const END_MS = HELD_MS;
 
 /** How long an executor that leaves waits for its bridges, in milliseconds. */
-const LEAVE_MS = 60_000;
+const LEAVE_MS = 2 * HELD_MS;
 
 /** An executor's connection: it serves echo, and its books are kept here. */
 export class Connection {
@@ -31,6 +31,8 @@ export class Connection {
   users = 0;
   /** Set when it takes no more bridges. */
   leaving = false;
+  /** Whether it reads slowly just now, or one of its harnesses does. */
+  hasSlow = false;
   /** Whether text has come: the gateway will close it. */
   carriedText = false;
   /** The streams that were claimed and not reset. */

@@ -13,7 +13,7 @@ import type { Connection } from "./connection.ts";
 import { dial, live, sendBad, sendGhost } from "./executor_life.ts";
 import type { GatewayLog } from "./gateway_log.ts";
 import { Harness } from "./harness.ts";
-import { drainAndClose, goThroughAPlan } from "./harness_ends.ts";
+import { endInOrder, goThroughAPlan } from "./harness_ends.ts";
 import { untilQuiet } from "./resources.ts";
 import { liveShortly } from "./short_lives.ts";
 import { sleep } from "./signal.ts";
@@ -71,7 +71,7 @@ export async function calm(world: World): Promise<void> {
   const bridges = connections.flatMap((connection) =>
     Array.from({ length: connection.exe.isExclusive ? 1 : 2 }, async () => {
       const harness = await Harness.open(world, world.random("calm harness"), connection);
-      if (harness !== undefined) await drainAndClose(harness);
+      if (harness !== undefined) await endInOrder(harness);
     })
   );
   await new Actors(world, "calm bridges", bridges).finished();

@@ -11,9 +11,6 @@ export type Kind = "text" | "binary" | "relay" | "noise";
 /** How long before a bridge's opening something may have happened to be the reason for its end. */
 const EARLIER_MS = 5_000;
 
-/** How much may be on its way to an executor, in bytes: less than `CXG_MAX_BUFFERED` of the soak. */
-export const MAX_PENDING = 512 * 1024;
-
 /**
  * How often within which time, in milliseconds, it takes its own place: from the fourth time within a minute
  * on the gateway takes it for two machines, and refuses the newcomer. One that has vanished may count too.

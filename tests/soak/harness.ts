@@ -5,9 +5,9 @@ import { badFromHarness } from "./bad_frames.ts";
 import { type BridgeBook, type End, endingKey, OWN_REASON, type StreamBook } from "./books.ts";
 import type { Connection } from "./connection.ts";
 import { checkExclusive, nextExclusive } from "./exclusive.ts";
-import { type Executor, MAX_PENDING } from "./executor.ts";
+import type { Executor } from "./executor.ts";
 import { checkRelay, DONE, handshakeFrame, nextData, resetFrame } from "./relay.ts";
-import { sleep } from "./signal.ts";
+import { HELD_MS, sleep } from "./signal.ts";
 import { type Closed, type Refusal, Socket } from "./socket.ts";
 import type { World } from "./world.ts";
 
@@ -16,9 +16,6 @@ import type { World } from "./world.ts";
  * vanishes as it is opened holds it for the gateway's limit of ten seconds.
  */
 const RELEASE_MS = 12_000;
-
-/** How long what was sent may take to come back, in milliseconds. */
-const ECHO_MS = 30_000;
 
 /** How much a harness has under way at most, in bytes; one that is slow on purpose, and others. */
 const WINDOW = 64 * 1024;
@@ -41,6 +38,8 @@ export class Harness {
   readonly connection: Connection;
   readonly book: BridgeBook;
   socket: Socket | undefined;
+  /** What it is about to do. */
+  plan = "";
   /** Data that was sent and has not come back. */
   #messagesUnderWay = 0;
   #bytesUnderWay = 0;
@@ -125,8 +124,8 @@ export class Harness {
   async drain(): Promise<boolean> {
     const { book } = this;
     const done = () => !this.isOpen || this.#messagesUnderWay === 0;
-    if (!await book.changed.until(done, ECHO_MS)) {
-      this.breach(`${this.#messagesUnderWay} messages did not come back within ${ECHO_MS} ms`);
+    if (!await book.changed.until(done, HELD_MS)) {
+      this.breach(`${this.#messagesUnderWay} messages did not come back within ${HELD_MS} ms`);
     }
     book.drained = this.isOpen && this.#messagesUnderWay === 0;
     return book.drained;
@@ -153,7 +152,7 @@ export class Harness {
   }
 
   /** Waits until its websocket has closed; it is a breach when that takes long. */
-  async untilEnded(ms = 10_000): Promise<void> {
+  async untilEnded(ms = HELD_MS): Promise<void> {
     if (await this.book.changed.until(() => this.socket!.closed !== undefined, ms)) return;
     this.breach(`is not closed after ${ms} ms; it expects ${[...this.book.expected].join(", ")}`);
     if (this.book.end === undefined) this.#ended("cut");
@@ -185,7 +184,9 @@ export class Harness {
 
   breach(what: string): void {
     const { id, exe } = this.book;
-    this.world.breaches.note(`bridge ${id} of ${exe.kind} executor ${exe.exeId}: ${what}`);
+    this.world.breaches.note(
+      `bridge ${id} of ${exe.kind} executor ${exe.exeId} (${this.plan}): ${what}`,
+    );
   }
 
   /** The URL of a bridge of its turn, or why there is none. */
@@ -236,23 +237,19 @@ export class Harness {
     if (exe.kind === "noise") {
       this.#send(handshakeFrame(stream.id, badHandshake));
       const answered = () => !this.isOpen || stream.answered;
-      if (!await book.changed.until(answered, ECHO_MS)) {
-        this.breach(`the handshake on ${stream.id} was not answered within ${ECHO_MS} ms`);
+      if (!await book.changed.until(answered, HELD_MS)) {
+        this.breach(`the handshake on ${stream.id} was not answered within ${HELD_MS} ms`);
       }
     }
     return this.isOpen;
   }
 
   async #room(size: number, window: number): Promise<boolean> {
-    const { book, exe } = this;
+    const { book } = this;
     const room = () =>
-      !this.isOpen || ((this.#bytesUnderWay === 0 || this.#bytesUnderWay + size <= window) &&
-        (exe.pendingBytes <= 0 || exe.pendingBytes + size <= MAX_PENDING));
-    const deadline = performance.now() + ECHO_MS;
-    // Another bridge's messages may be what there is no room for: they do not wake this one.
-    while (!await book.changed.until(room, 100)) {
-      if (performance.now() < deadline) continue;
-      this.breach(`had no room for ${size} bytes within ${ECHO_MS} ms`);
+      !this.isOpen || this.#bytesUnderWay === 0 || this.#bytesUnderWay + size <= window;
+    if (!await book.changed.until(room, HELD_MS)) {
+      this.breach(`had no room for ${size} bytes within ${HELD_MS} ms`);
       return false;
     }
     return this.isOpen;

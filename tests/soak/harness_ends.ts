@@ -10,11 +10,23 @@ import { badFirstFrame, noFrame } from "./bad_frames.ts";
 import type { Kind } from "./executor.ts";
 import type { Harness } from "./harness.ts";
 import { sleep } from "./signal.ts";
+import {
+  dribble,
+  haveDeafExecutor,
+  haveSlowExecutor,
+  neverReadOn,
+  readNothing,
+  readSlowly,
+} from "./slow_readers.ts";
 import { Socket } from "./socket.ts";
 import type { Limits } from "./world.ts";
 
-/** The limits that the soak's gateway runs with, small enough to be met. */
-export const LIMITS: Limits = { maxBuffered: 1024 * 1024, maxFrame: 1024 * 1024 };
+/**
+ * The limits that the soak's gateway runs with: the one for frames small enough to be met, the other only so
+ * small that a sender is held at a quarter of it (`wire.ts`), and each of a full executor's harnesses may send
+ * what it was sending.
+ */
+export const LIMITS: Limits = { maxBuffered: 4 * 1024 * 1024, maxFrame: 1024 * 1024 };
 
 /** The largest frame to or from a Noise executor (protocol.md section 5). */
 const MAX_NOISE_FRAME = 256 * 1024;
@@ -28,16 +40,14 @@ const REVOKED_MS = 1_000;
 /** How long a revocation of the soak's holds, in seconds: it is pruned while the soak runs. */
 const REVOCATION_S = 45;
 
-/** What a peer that does not read is sent until it is closed, and at most, in bytes. */
-const CHUNK = 64 * 1024;
-const MAX_FLOOD = 64 * 1024 * 1024;
-
 /** One way in which a bridge goes. */
 interface Plan {
   readonly name: string;
   readonly weight: number;
   /** Absent where it is for every kind. */
   readonly kinds?: readonly Kind[];
+  /** Whether it takes half a minute, for which a short storm has no time. */
+  readonly takesLong?: boolean;
   /** Leaves the bridge ended. */
   run(harness: Harness): Promise<void>;
 }
@@ -51,8 +61,31 @@ const PLANS: readonly Plan[] = [
   { name: "is revoked in the middle", weight: 10, run: beRevoked },
   { name: "sends what is no frame", weight: 3, run: sendGarbage },
   { name: "sends a frame over the limit", weight: 3, run: sendTooLarge },
-  { name: "reads too slowly", weight: 1.5, kinds: ["text", ...STREAMED], run: readTooSlowly },
-  { name: "has an executor that reads too slowly", weight: 0.7, run: floodExecutor },
+  { name: "reads nothing for a while", weight: 1, run: (one) => readSlowly(one, readNothing) },
+  { name: "dribbles for a while", weight: 1, run: (one) => readSlowly(one, dribble) },
+  {
+    name: "has an executor that reads nothing for a while",
+    weight: 0.7,
+    run: (one) => haveSlowExecutor(one, readNothing),
+  },
+  {
+    name: "has an executor that dribbles for a while",
+    weight: 0.7,
+    run: (one) => haveSlowExecutor(one, dribble),
+  },
+  {
+    name: "never reads on",
+    weight: 0.7,
+    kinds: ["text", ...STREAMED],
+    takesLong: true,
+    run: neverReadOn,
+  },
+  {
+    name: "has an executor that never reads on",
+    weight: 0.4,
+    takesLong: true,
+    run: haveDeafExecutor,
+  },
   { name: "sends text to a relay executor", weight: 2, kinds: STREAMED, run: misfit },
   { name: "begins with a bad frame", weight: 2, kinds: STREAMED, run: beginBadly },
 ];
@@ -60,13 +93,23 @@ const PLANS: readonly Plan[] = [
 /** Goes through one of the plans, on a bridge that was just opened. */
 export async function goThroughAPlan(harness: Harness): Promise<void> {
   const { random, exe, world } = harness;
-  const plan = pick(random, exe.kind);
+  const plan = pick(random, exe.kind, world.hasTime);
   world.count(`plan: ${plan.name}`);
+  harness.plan = plan.name;
   await plan.run(harness);
 }
 
+/** Goes through one of the plans in which nothing may be lost. */
+export async function endInOrder(harness: Harness): Promise<void> {
+  const { random } = harness;
+  const manner = random.chance(0.5) ? readNothing : dribble;
+  if (random.chance(0.1)) return await readSlowly(harness, manner, false);
+  if (random.chance(0.1)) return await haveSlowExecutor(harness, manner);
+  await drainAndClose(harness);
+}
+
 /** Talks, waits for all of it to come back, and closes. */
-export async function drainAndClose(harness: Harness): Promise<void> {
+async function drainAndClose(harness: Harness): Promise<void> {
   const { random } = harness;
   const manner = {
     messages: random.below(80),
@@ -149,54 +192,6 @@ async function sendTooLarge(harness: Harness): Promise<void> {
   await harness.untilEnded();
 }
 
-async function readTooSlowly(harness: Harness): Promise<void> {
-  const { random, exe, socket, book, world } = harness;
-  if (!await harness.start()) return await harness.untilEnded();
-  await harness.talk({ messages: random.below(10) });
-  harness.expect({ code: 1013, reason: "reading too slowly" });
-  socket!.stopReading();
-  // Its executor is told before it is, since it does not read.
-  const isOver = () =>
-    book.connection?.end !== undefined || book.executorLeft !== undefined ||
-    (book.streams.length > 0 && book.streams.every(({ resetBy }) => resetBy !== undefined));
-  for (let sent = 0; harness.isOpen && !isOver() && sent < MAX_FLOOD; sent += CHUNK) {
-    if (exe.pendingBytes > 4 * CHUNK) await book.changed.until(() => isOver(), 20);
-    else harness.sendMessage(CHUNK);
-  }
-  await book.changed.until(isOver, 10_000);
-  if (harness.isOpen && !isOver()) harness.breach("may read as slowly as it likes");
-  // One whose close frame came before it stopped has yet to read that its connection has ended.
-  if (random.chance(0.3) && harness.isOpen) harness.vanish();
-  else socket!.goOnReading();
-  // It has megabytes to read before it comes to the close frame.
-  await harness.untilEnded(30_000);
-  if (book.endedWith?.startsWith("1013")) world.count("slow readers above the limit");
-}
-
-async function floodExecutor(harness: Harness): Promise<void> {
-  const { exe, socket, connection, world } = harness;
-  if (!await harness.start()) return await harness.untilEnded();
-  await harness.talk({ messages: 2 });
-  if (!await harness.drain() || connection !== harness.book.connection || connection.leaving) {
-    return await harness.close();
-  }
-  connection.leaving = true;
-  connection.expect({ code: 1013, reason: "reading too slowly" });
-  exe.happened({ code: 1013, reason: "the executor reads too slowly" });
-  connection.socket.stopReading();
-  harness.book.drained = false;
-  for (let sent = 0; harness.isOpen && sent < MAX_FLOOD; sent += CHUNK) {
-    harness.sendMessage(CHUNK);
-    // What it has not sent yet fills no buffer of the gateway's.
-    while (harness.isOpen && socket!.buffered > 8 * CHUNK) await sleep(2);
-    await sleep(0);
-  }
-  if (harness.isOpen) harness.breach("its executor may read as slowly as it likes");
-  connection.socket.goOnReading();
-  await harness.untilEnded();
-  if (harness.book.endedWith?.startsWith("1013")) world.count("slow executors above the limit");
-}
-
 async function misfit(harness: Harness): Promise<void> {
   const { exe, socket, book } = harness;
   const release = exe.kind === "noise"
@@ -217,8 +212,10 @@ async function beginBadly(harness: Harness): Promise<void> {
 
 const IGNORE = { onOpen() {}, onMessage() {}, onClose() {} };
 
-function pick(random: Random, kind: Kind): Plan {
-  const plans = PLANS.filter(({ kinds }) => kinds === undefined || kinds.includes(kind));
+function pick(random: Random, kind: Kind, hasTime: boolean): Plan {
+  const plans = PLANS.filter(({ kinds, takesLong }) =>
+    (kinds === undefined || kinds.includes(kind)) && (hasTime || !takesLong)
+  );
   let point = random.uint32() / 2 ** 32 * plans.reduce((sum, { weight }) => sum + weight, 0);
   return plans.find(({ weight }) => (point -= weight) < 0) ?? plans[0]!;
 }

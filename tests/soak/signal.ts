@@ -1,3 +1,9 @@
+/**
+ * How long something may take that waits for others who read slowly, in milliseconds: somebody takes nothing
+ * for half a minute before it is closed, and then there is what had to wait.
+ */
+export const HELD_MS = 60_000;
+
 /** Wakes those who wait for a condition when something that it depends on has changed. */
 export class Signal {
   #changed = Promise.withResolvers<void>();

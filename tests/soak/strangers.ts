@@ -46,6 +46,7 @@ export async function vanishInHandshake(world: World, phase: Phase): Promise<voi
     const tcp = await Deno.connect({ hostname: "127.0.0.1", port: world.gateway.port });
     world.ledger.abandoned++;
     world.count("harnesses that vanish in their handshake");
+    world.vanishedFrom.add((tcp.localAddr as Deno.NetAddr).port);
     await tcp.write(new TextEncoder().encode(
       `GET /bridge/${exeId}?token=${token} HTTP/1.1\r\nHost: x\r\n` +
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +

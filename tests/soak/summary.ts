@@ -118,7 +118,8 @@ function figures(world: World, outcome: Outcome): (readonly [string, string])[] 
     ],
     [
       "open sockets and other handles",
-      `${trend.atStart.handles} at first, ${trend.atEnd.handles} at the end`,
+      `${trend.atStart.handles} at first, ${trend.atEnd.handles} at the end, and ` +
+      `${trend.atEnd.keptByRuntime} that the runtime keeps of harnesses that vanished in their handshake`,
     ],
     ["all executors back after SIGKILL and a start", `${plain(backMs)} ms`],
     [

@@ -21,6 +21,10 @@ export class World {
   readonly tally = new Map<string, number>();
   /** How long each revoked bridge took to read of it, in milliseconds. */
   readonly revokedMs: number[] = [];
+  /** The ports of those who vanished in their handshake. */
+  readonly vanishedFrom = new Set<number>();
+  /** Whether there is time for what takes half a minute. */
+  hasTime = false;
   gateway: GatewayProcess;
   api: Api;
   ledger = new Ledger();
