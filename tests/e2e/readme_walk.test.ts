@@ -23,6 +23,9 @@ const NPM_CACHE = `${CACHE}npm`;
 /** Where the harness runs: it must be there on the executor's machine too. */
 const HARNESS_DIRECTORY = "/tmp";
 
+/** Where npm fetches from: under that name its cache has a package. */
+const REGISTRY = await outputOf("npm", ["config", "get", "registry"]);
+
 /** Where the Deno that runs the tests keeps what it has fetched. */
 const DENO_DIR = await findDenoDir();
 
@@ -100,7 +103,8 @@ async function fetchPackages(text: string): Promise<void> {
   for (const name of packages) {
     const { success, stderr } = await new Deno.Command("npx", {
       args: ["-y", name, "--version"],
-      env: { NPM_CONFIG_CACHE: NPM_CACHE },
+      // In both spellings: the npx that runs the tests has set the one in small letters.
+      env: { NPM_CONFIG_CACHE: NPM_CACHE, npm_config_cache: NPM_CACHE },
     }).output();
     assert.ok(success, new TextDecoder().decode(stderr));
   }
@@ -146,6 +150,7 @@ class Machine implements AsyncDisposable {
         NO_COLOR: "1",
         DENO_DIR,
         NPM_CONFIG_CACHE: NPM_CACHE,
+        NPM_CONFIG_REGISTRY: REGISTRY,
         NPM_CONFIG_OFFLINE: "true",
         // It would ask the registry all the same, and wait.
         NPM_CONFIG_UPDATE_NOTIFIER: "false",
@@ -169,12 +174,15 @@ class Machine implements AsyncDisposable {
 
 /** Where a program of npm's is. */
 async function pathOf(program: string): Promise<string> {
-  const { stdout } = await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] })
-    .output();
-  return await Deno.realPath(new TextDecoder().decode(stdout).trim());
+  return await Deno.realPath(await outputOf("sh", ["-c", `command -v ${program}`]));
 }
 
 async function findDenoDir(): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+  return JSON.parse(await outputOf(Deno.execPath(), ["info", "--json"])).denoDir;
+}
+
+/** What a program prints. */
+async function outputOf(program: string, args: string[]): Promise<string> {
+  const { stdout } = await new Deno.Command(program, { args }).output();
+  return new TextDecoder().decode(stdout).trim();
 }
