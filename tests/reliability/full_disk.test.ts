@@ -28,6 +28,9 @@ const BACK_WITHIN_MS = 5_000;
 
 const FULL = "the database cannot write: its disk is full";
 
+/** The same for a codex, whose user can do no more. */
+const FULL_FOR_CODEX = `${FULL}; tell the gateway's operator, and try again later`;
+
 diskTest(
   "no room for another row: what writes is refused, and what reads is answered",
   100,
@@ -84,7 +87,7 @@ diskTest(
       // For rows, but not for another segment.
       await disk.fill(12 * MIB);
       const refusal = await registerUntilRefused(gateway, kept[0]!);
-      assert.deepEqual([refusal.status, refusal.error], [503, FULL]);
+      assert.deepEqual([refusal.status, refusal.error], [503, FULL_FOR_CODEX]);
       assert.ok(refusal.ms < ANSWERED_WITHIN_MS, `${refusal.ms} ms`);
       const lines = gateway.log.split("\n");
       const death = lines.find((line) => line.includes("embedded database has ended"));
