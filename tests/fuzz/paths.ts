@@ -64,8 +64,9 @@ export class Paths implements Target<PathInput> {
       params = match.params;
       const asked = method === "HEAD" ? "GET" : method;
       hold(match.route.method === asked, `the route takes ${method}`);
-      // The pattern resolves dots, which the path of a URL has no more.
-      const isFit = normalized(path) !== path || fits(match.route.path, path, params);
+      // The pattern resolves dots, which the path of a URL, and it begins with "/", has no more.
+      const isFit = !path.startsWith("/") || normalized(path) !== path ||
+        fits(match.route.path, path, params);
       hold(isFit, "the parameters are those of the path");
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
