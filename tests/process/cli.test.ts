@@ -102,7 +102,16 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
     "token mint: a token that the gateway's secret signed, for as long as asked",
     async () => {
       const now = Math.floor(Date.now() / 1000);
-      const words = ["token", "mint", "--workspace", "ws_1", "--exe", "exe_a", "--exe", "exe_b"];
+      const words = [
+        "token",
+        "mint",
+        "--workspace",
+        "ws_1",
+        "--exe",
+        "exe_one",
+        "--exe",
+        "exe_two",
+      ];
       const { token, turn_id, exp, harness } = await json(
         ...words,
         "--turn",
@@ -115,13 +124,13 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
       assert.deepEqual({ ...payload, iat: 0 }, {
         turn_id: "turn_7",
         workspace_id: "ws_1",
-        exe_ids: ["exe_a", "exe_b"],
+        exe_ids: ["exe_one", "exe_two"],
         iat: 0,
         exp,
       });
       assert(payload.iat >= now && payload.iat <= now + 60);
       assert.equal(exp, payload.iat + 2 * 86_400);
-      assert.deepEqual(harness.map((h: { exe_id: string }) => h.exe_id), ["exe_a", "exe_b"]);
+      assert.deepEqual(harness.map((h: { exe_id: string }) => h.exe_id), ["exe_one", "exe_two"]);
       for (const { lines } of harness) {
         for (const { line } of lines) assert(line.includes(token), line);
       }
@@ -132,7 +141,7 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
       assert.equal(other.exp, other.iat + 3600);
       assert.match(
         text,
-        new RegExp(`CODEX_EXEC_SERVER_URL='${gateway.ws("/bridge/exe_a")}\\?token=`),
+        new RegExp(`CODEX_EXEC_SERVER_URL='${gateway.ws("/bridge/exe_one")}\\?token=`),
       );
     },
   );
@@ -465,7 +474,7 @@ Deno.test("the command line, without a gateway", async (t) => {
   });
 
   await t.step("token mint --environments: without a gateway, by the executors' ids", async () => {
-    const words = "token mint --workspace w --exe exe_a --environments".split(" ");
+    const words = "token mint --workspace w --exe exe_one --environments".split(" ");
     const toml = done(
       await runCli(dir.path, words, {
         CXG_CAPTOKEN_HMAC_SECRET: "c".repeat(40),
@@ -473,7 +482,7 @@ Deno.test("the command line, without a gateway", async (t) => {
         CXG_PORT: String(freePort()),
       }),
     );
-    assert.match(toml, /^id = "exe_a"$/m);
+    assert.match(toml, /^id = "exe_one"$/m);
   });
 
   await t.step("where no gateway has been, it says so", async () => {
