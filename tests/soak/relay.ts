@@ -15,6 +15,7 @@ import {
 import type { BridgeBook, StreamBook } from "./books.ts";
 import type { Connection } from "./connection.ts";
 import { binaryMessage, readBinary } from "./payload.ts";
+import { settled } from "../support/websocket.ts";
 
 /** What the peers say in a Reset: any other is the gateway's. */
 export const DONE = "soak: done";
@@ -101,6 +102,7 @@ function answerHandshake(connection: Connection, stream: StreamBook, isBad: bool
 async function validate(connection: Connection, book: BridgeBook): Promise<void> {
   const { exe } = connection;
   const { world } = exe;
+  const { gateway } = world;
   try {
     const { status, body } = await world.api.ask(world, {
       method: "POST",
@@ -119,6 +121,8 @@ async function validate(connection: Connection, book: BridgeBook): Promise<void>
     if (live && !valid) connection.breach(`validate answered ${status} ${JSON.stringify(body)}`);
     world.count("calls of validate");
   } catch (error) {
+    // A gateway that is killed meanwhile answers nobody.
+    if (await settled(gateway.exited, 1_000)) return;
     connection.breach(`validate failed: ${error}`);
   }
 }
