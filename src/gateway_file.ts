@@ -4,6 +4,12 @@
  * @module
  */
 
+import { replaceFile } from "./replace_file.ts";
+import { DataDirectoryError } from "./store/database.ts";
+import { readFrom } from "./store/private_directory.ts";
+
+const GATEWAY_FILE = "gateway.json";
+
 /** What the gateway leaves there. */
 export interface GatewayFile {
   /** The http:// or https:// URL of the listener on this machine. */
@@ -16,19 +22,20 @@ export interface GatewayFile {
 
 /** Leaves the file; the data directory exists. `ca_file` is relative to it. */
 export function writeGatewayFile(dataDir: string, gateway: GatewayFile): void {
-  Deno.writeTextFileSync(path(dataDir), JSON.stringify(gateway) + "\n", { mode: 0o600 });
+  replaceFile(`${dataDir}/${GATEWAY_FILE}`, JSON.stringify(gateway) + "\n", 0o600);
 }
 
-/** What a gateway left, with the path of `ca_file` as this process reads it; `undefined` when none did. */
+/**
+ * What a gateway left, with the path of `ca_file` as this process reads it; `undefined` when none did.
+ *
+ * @throws {DataDirectoryError} when others may have written it: who is called by it is told the secrets
+ */
 export function readGatewayFile(dataDir: string): GatewayFile | undefined {
   try {
-    const left: GatewayFile = JSON.parse(Deno.readTextFileSync(path(dataDir)));
+    const left: GatewayFile = JSON.parse(readFrom(dataDir, GATEWAY_FILE) ?? "");
     return left.ca_file === undefined ? left : { ...left, ca_file: `${dataDir}/${left.ca_file}` };
-  } catch {
+  } catch (error) {
+    if (error instanceof DataDirectoryError) throw error;
     return undefined;
   }
-}
-
-function path(dataDir: string): string {
-  return `${dataDir}/gateway.json`;
 }

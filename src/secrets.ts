@@ -5,6 +5,9 @@
  */
 import { encodeHex } from "./auth/base64url.ts";
 import { DataDirectoryError } from "./store/database.ts";
+import { checkDataDirectory, readFrom } from "./store/private_directory.ts";
+
+const SECRETS_FILE = "secrets.json";
 
 /** What the gateway and its command line share. */
 export interface Secrets {
@@ -15,17 +18,19 @@ export interface Secrets {
 /**
  * The secrets of a data directory, or `undefined` when there are none yet.
  *
- * @throws {DataDirectoryError} when the file cannot be read or is not what was written
+ * @throws {DataDirectoryError} when the file cannot be read or is not what was written, or others have a way to
+ * it
  */
 export function readSecrets(dataDir: string): Secrets | undefined {
-  const file = secretsFile(dataDir);
-  let text: string;
+  const file = `${dataDir}/${SECRETS_FILE}`;
+  let text: string | undefined;
   try {
-    text = Deno.readTextFileSync(file);
+    text = readFrom(dataDir, SECRETS_FILE);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof DataDirectoryError) throw error;
     throw new DataDirectoryError(`cannot read ${file}: ${reason(error)}`);
   }
+  if (text === undefined) return undefined;
   const secrets = parseSecrets(text);
   if (secrets === undefined) {
     throw new DataDirectoryError(`${file} does not hold the two secrets: restore or remove it`);
@@ -36,7 +41,7 @@ export function readSecrets(dataDir: string): Secrets | undefined {
 /**
  * The secrets of a data directory, made on first use: the directory with mode 0700, the file with 0600.
  *
- * @throws {DataDirectoryError} when it cannot be written or read
+ * @throws {DataDirectoryError} when it cannot be written or read, or others have a way to it
  */
 export function loadOrCreateSecrets(dataDir: string): Secrets {
   return readSecrets(dataDir) ?? createSecrets(dataDir);
@@ -47,11 +52,12 @@ function createSecrets(dataDir: string): Secrets {
     captoken_hmac_secret: randomSecret(),
     agentserver_internal_secret: randomSecret(),
   };
-  const file = secretsFile(dataDir);
+  const file = `${dataDir}/${SECRETS_FILE}`;
   // Written aside and linked into place: whoever comes second, or after a crash, never reads half.
   const draft = `${file}.${crypto.randomUUID()}`;
   try {
     Deno.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    checkDataDirectory(dataDir);
     Deno.writeTextFileSync(draft, JSON.stringify(secrets, null, 2) + "\n", {
       createNew: true,
       mode: 0o600,
@@ -63,6 +69,7 @@ function createSecrets(dataDir: string): Secrets {
     }
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return readSecrets(dataDir)!;
+    if (error instanceof DataDirectoryError) throw error;
     throw new DataDirectoryError(`cannot write to the data directory ${dataDir}: ${reason(error)}`);
   }
   return secrets;
@@ -70,10 +77,6 @@ function createSecrets(dataDir: string): Secrets {
 
 function randomSecret(): string {
   return encodeHex(crypto.getRandomValues(new Uint8Array(32)));
-}
-
-function secretsFile(dataDir: string): string {
-  return `${dataDir}/secrets.json`;
 }
 
 function parseSecrets(text: string): Secrets | undefined {

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { complain, print, shellWord } from "./cli/output.ts";
+import { complain, print } from "./cli/output.ts";
 import { httpUrl, reachableHost } from "./cli/gateway.ts";
 import { programName } from "./cli/program_name.ts";
 import { type Config, ConfigError, DEFAULT_DATA_DIR, loadConfigFromEnv } from "./config.ts";
 import { writeGatewayFile } from "./gateway_file.ts";
 import { configureLogging, log, logsWritten } from "./logging.ts";
 import { ListenError, Server } from "./server.ts";
+import { shellWord } from "./shell_word.ts";
 import {
   DatabaseSetupError,
   DatabaseUnavailableError,

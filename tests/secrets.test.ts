@@ -110,7 +110,7 @@ for (
   Deno.test(`a secrets file that is ${what} is an error that names it, and is left as it is`, () =>
     inTempDir(async (dir) => {
       const file = `${dir}/secrets.json`;
-      await Deno.writeTextFile(file, content);
+      await Deno.writeTextFile(file, content, { mode: 0o600 });
       for (const load of [readSecrets, loadOrCreateSecrets]) {
         assert.throws(() => load(dir), (error) => {
           assert(error instanceof DataDirectoryError);

@@ -5,6 +5,7 @@
  */
 import { mintCapabilityToken } from "../auth/capability_token.ts";
 import type { KeyPair } from "../auth/direct_keys.ts";
+import { shellWord } from "../shell_word.ts";
 import { type OwnCa, ownCa, renderPreparation } from "./authorities.ts";
 import { type CodexLine, executorLines, harnessLines } from "./codex_lines.ts";
 import { ADOPT_OPTIONS, adoptDatabase } from "./db_adopt.ts";
@@ -25,7 +26,7 @@ import {
 import type { Gateway } from "./gateway.ts";
 import { JoinFile } from "./join_file.ts";
 import { isLoopback } from "./loopback.ts";
-import { CommandError, complain, print, shellWord, UsageError } from "./output.ts";
+import { CommandError, complain, print, UsageError } from "./output.ts";
 import { joinProgramName, programName } from "./program_name.ts";
 import { NEWEST_TRIED } from "./releases.ts";
 import { STATUS_COMMAND } from "./status_command.ts";

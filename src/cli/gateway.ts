@@ -29,7 +29,9 @@ export class Gateway {
   constructor({ url, caFile }: { url?: string; caFile?: string }) {
     this.#dataDir = Deno.env.get("CXG_DATA_DIR") || DEFAULT_DATA_DIR;
     // With a database server the secrets are in the environment, and so is where it listens.
-    const left = Deno.env.get("CXG_DATABASE_URL") ? undefined : readGatewayFile(this.#dataDir);
+    const left = Deno.env.get("CXG_DATABASE_URL")
+      ? undefined
+      : ofDataDirectory(() => readGatewayFile(this.#dataDir));
     this.url = (url ?? left?.url ?? urlFromEnv()).replace(/\/+$/, "");
     if (!/^https?:\/\/./.test(this.url) || !URL.canParse(this.url)) {
       throw new CommandError(`--url must be an http:// or https:// URL, not ${this.url}`);
@@ -132,15 +134,9 @@ export class Gateway {
   }
 
   #secret(variable: string, field: keyof Secrets): string {
-    let kept: Secrets | undefined;
     const given = Deno.env.get(variable);
     if (given) return given;
-    try {
-      kept = readSecrets(this.#dataDir);
-    } catch (error) {
-      if (error instanceof DataDirectoryError) throw new CommandError(error.message);
-      throw error;
-    }
+    const kept = ofDataDirectory(() => readSecrets(this.#dataDir));
     if (kept === undefined) {
       throw new CommandError(
         `${variable} is not set, and no gateway has left its secrets in ${this.#dataDir}: ` +
@@ -148,6 +144,16 @@ export class Gateway {
       );
     }
     return kept[field];
+  }
+}
+
+/** @throws {CommandError} when the data directory is not as it should be */
+function ofDataDirectory<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DataDirectoryError) throw new CommandError(error.message);
+    throw error;
   }
 }
 

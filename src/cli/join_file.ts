@@ -7,7 +7,9 @@
 import { SYSTEM_AUTHORITIES } from "./authorities.ts";
 import { clearTextWarning, type ExecutorStart } from "./executor_start.ts";
 import { JOIN_PROGRAM } from "./join_program.ts";
-import { CommandError, print, shellWord } from "./output.ts";
+import { replaceFile } from "../replace_file.ts";
+import { shellWord } from "../shell_word.ts";
+import { CommandError, print } from "./output.ts";
 import { minorOf, NEWEST_TRIED, sayReleases } from "./releases.ts";
 
 /** Ends each text in the script; no line of one is this. */
@@ -56,7 +58,7 @@ export class JoinFile {
     const script = joinScript(content);
     if (this.isStdout) return print(script.trimEnd());
     try {
-      Deno.writeTextFileSync(this.#path, script, { create: false });
+      replaceFile(this.#path, script, 0o600);
     } catch (error) {
       throw new CommandError(`cannot write ${this.#path}: ${reason(error)}`);
     }

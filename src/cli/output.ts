@@ -25,11 +25,6 @@ export class CommandError extends Error {
   override name = "CommandError";
 }
 
-/** A word as a POSIX shell reads it back: quoted when it must be. */
-export function shellWord(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
 function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = encoder.encode(text);
   try {

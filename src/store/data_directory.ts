@@ -5,6 +5,7 @@
  */
 
 import { DataDirectoryError, DataDirectoryInUseError } from "./database.ts";
+import { checkDataDirectory } from "./private_directory.ts";
 
 /** How often a lock that is waited for is tried, in milliseconds. */
 const RETRY_MS = 10;
@@ -15,7 +16,7 @@ const RETRY_MS = 10;
  *
  * @param waitMs how long to wait for a process that has it, in milliseconds
  * @throws {DataDirectoryInUseError} when it is still locked then
- * @throws {DataDirectoryError} when it cannot be made or written to
+ * @throws {DataDirectoryError} when it cannot be made or written to, or others may write to it
  */
 export async function lockDataDirectory(directory: string, waitMs = 0): Promise<Deno.FsFile> {
   const deadline = performance.now() + waitMs;
@@ -32,7 +33,7 @@ export async function lockDataDirectory(directory: string, waitMs = 0): Promise<
     return file;
   } catch (error) {
     file.close();
-    throw error instanceof DataDirectoryInUseError ? error : unusable(directory, error);
+    throw unusable(directory, error);
   }
 }
 
@@ -43,7 +44,7 @@ export async function lockDataDirectory(directory: string, waitMs = 0): Promise<
  *
  * @param onWait called once when there is one to wait for
  * @returns the lock; closing it lets the next one in
- * @throws {DataDirectoryError} when the directory cannot be made or written to
+ * @throws {DataDirectoryError} when the directory cannot be made or written to, or others may write to it
  */
 export async function waitForTurnToServe(
   directory: string,
@@ -66,6 +67,7 @@ export async function waitForTurnToServe(
 async function openLockFile(directory: string, name: string): Promise<Deno.FsFile> {
   try {
     await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+    checkDataDirectory(directory);
     return await Deno.open(`${directory}/${name}`, { create: true, write: true, mode: 0o600 });
   } catch (error) {
     throw unusable(directory, error);
@@ -73,6 +75,7 @@ async function openLockFile(directory: string, name: string): Promise<Deno.FsFil
 }
 
 function unusable(directory: string, error: unknown): DataDirectoryError {
+  if (error instanceof DataDirectoryError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new DataDirectoryError(`cannot use the data directory ${directory}: ${message}`);
 }

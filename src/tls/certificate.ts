@@ -52,6 +52,9 @@ export function readCertificateFiles(
   const privateKey = key === undefined ? undefined : parseKey(key);
   if (typeof chain === "string") problems.push(`CXG_TLS_CERT ${chain}`);
   if (typeof privateKey === "string") problems.push(`CXG_TLS_KEY ${privateKey}`);
+  if (key !== undefined && mayEverybodyRead(keyFile)) {
+    problems.push("CXG_TLS_KEY may be read by every user of this machine: chmod o= the file");
+  }
   if (Array.isArray(chain)) {
     const leaf = chain[0]!;
     problems.push(...problemsOf(leaf, now).map((problem) => `CXG_TLS_CERT ${problem}`));
@@ -83,6 +86,12 @@ function readFile(file: string): string | { problem: string } {
   } catch (error) {
     return { problem: `cannot be read: ${reason(error)}` };
   }
+}
+
+/** The group may read it, as Debian's ssl-cert does: not known where files have no mode. */
+function mayEverybodyRead(file: string): boolean {
+  const { mode } = Deno.statSync(file);
+  return mode !== null && (mode & 0o004) !== 0;
 }
 
 /** Without the path, which may be a secret in the wrong variable. */

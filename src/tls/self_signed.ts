@@ -5,7 +5,9 @@
  * @module
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { replaceFile } from "../replace_file.ts";
 import { DataDirectoryError } from "../store/database.ts";
+import { checkDataDirectory } from "../store/private_directory.ts";
 import { type CertificatePair, isFor } from "./certificate.ts";
 import type { Validity } from "./make_certificate.ts";
 
@@ -38,7 +40,7 @@ export const CA_FILE = "tls/ca.pem";
  *
  * @param hosts the DNS names and addresses that it has to be for
  * @param now in unix milliseconds
- * @throws {DataDirectoryError} when it cannot be read or written
+ * @throws {DataDirectoryError} when it cannot be read or written, or others have a way to it
  */
 export async function selfSigned(
   dataDir: string,
@@ -47,6 +49,7 @@ export async function selfSigned(
 ): Promise<SelfSigned> {
   try {
     const directory = `${dataDir}/tls`;
+    checkDataDirectory(dataDir);
     await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
     // Two processes that share a port may start at once.
     using lock = await Deno.open(`${directory}/lock`, { create: true, write: true, mode: 0o600 });
@@ -144,22 +147,6 @@ function readIfThere(file: string): string | undefined {
 
 /** The key first: a certificate is there only when its key is. */
 function writePair(directory: string, pair: CertificatePair, cert: string, key: string): void {
-  replace(`${directory}/${key}`, pair.key, 0o600);
-  replace(`${directory}/${cert}`, pair.cert, 0o644);
-}
-
-/** Written aside and renamed: nobody reads half a file, nor does one be left after a crash. */
-function replace(file: string, text: string, mode: number): void {
-  const draft = `${file}.${crypto.randomUUID()}`;
-  try {
-    Deno.writeTextFileSync(draft, text, { createNew: true, mode });
-    Deno.renameSync(draft, file);
-  } catch (error) {
-    try {
-      Deno.removeSync(draft);
-    } catch {
-      // It was not written.
-    }
-    throw error;
-  }
+  replaceFile(`${directory}/${key}`, pair.key, 0o600);
+  replaceFile(`${directory}/${cert}`, pair.cert, 0o644);
 }

@@ -30,6 +30,15 @@ Deno.test("a join file is its owner's alone, and takes the place of nothing", as
     assert.throws(() => new JoinFile(`${dir}/link.join`), /it is there already/);
     await assert.rejects(Deno.stat(`${dir}/elsewhere`), Deno.errors.NotFound);
 
+    const swapped = new JoinFile(`${dir}/swapped.join`);
+    await Deno.remove(`${dir}/swapped.join`);
+    await Deno.symlink(`${dir}/elsewhere`, `${dir}/swapped.join`);
+    swapped.write(CONTENT);
+    assert.ok((await Deno.lstat(`${dir}/swapped.join`)).isFile);
+    await assert.rejects(Deno.stat(`${dir}/elsewhere`), Deno.errors.NotFound);
+    const names = (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name);
+    assert.deepEqual(names.toSorted(), ["laptop.join", "link.join", "swapped.join"], "no draft");
+
     new JoinFile(`${dir}/unused.join`).discard();
     await assert.rejects(Deno.stat(`${dir}/unused.join`), Deno.errors.NotFound);
     assert.throws(() => new JoinFile(`${dir}/none/x.join`), CommandError);

@@ -79,7 +79,9 @@ Deno.test("with both secrets given, too, a data directory that cannot be made is
 
 Deno.test("secrets that cannot be read are one line that names the file", async () => {
   await using dir = await TempDir.empty();
-  await Deno.writeTextFile(`${dir.path}/secrets.json`, '{"captoken_hmac_secret": "hunter2sec');
+  await Deno.writeTextFile(`${dir.path}/secrets.json`, '{"captoken_hmac_secret": "hunter2sec', {
+    mode: 0o600,
+  });
   const ended = await runGateway({ CXG_DATA_DIR: dir.path });
   assertRefused(ended, 1);
   assert(ended.stderr.includes(`${dir.path}/secrets.json`), ended.stderr);
@@ -101,7 +103,7 @@ Deno.test("a second gateway on the same data directory is one line, and the firs
 Deno.test("a data directory with a blank in its name serves as any other", async () => {
   await using dir = await TempDir.withDatabase();
   const dataDir = `${dir.path}/with a blank`;
-  await Deno.mkdir(dataDir);
+  await Deno.mkdir(dataDir, { mode: 0o700 });
   await Deno.rename(`${dir.path}/pgdata`, `${dataDir}/pgdata`);
   await using gateway = await Gateway.start(dataDir);
   assert.equal(await (await fetch(`${gateway.url}/readyz`)).text(), "ok");

@@ -48,7 +48,7 @@ export class TestCertificates implements AsyncDisposable {
       validity,
     );
     await Deno.writeTextFile(this.files.certFile, made.cert);
-    await Deno.writeTextFile(this.files.keyFile, made.key);
+    await Deno.writeTextFile(this.files.keyFile, made.key, { mode: 0o600 });
   }
 
   /** The variables of a gateway that serves it. */

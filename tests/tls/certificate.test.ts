@@ -75,6 +75,19 @@ Deno.test("a CA's certificate as the server's own is refused, as codex would", a
   assert.match(problems[1]!, /^CXG_TLS_CERT names no host/);
 });
 
+Deno.test({
+  name: "a key that every user of the machine may read is named, one for a group is not",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const [problem, ...rest] = await problemsOf(({ files }) => Deno.chmod(files.keyFile, 0o644));
+    assert.match(problem!, /^CXG_TLS_KEY may be read by every user of this machine: chmod o= /);
+    assert.deepEqual(rest, []);
+    await using certificates = await TestCertificates.create();
+    await Deno.chmod(certificates.files.keyFile, 0o640);
+    assert.ok(readCertificateFiles(certificates.files).key);
+  },
+});
+
 Deno.test("a key with a passphrase is named, in both forms that openssl writes", async () => {
   const encrypted = async ({ files }: TestCertificates) => {
     const key = createPrivateKey(await Deno.readTextFile(files.keyFile));
