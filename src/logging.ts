@@ -15,6 +15,7 @@ import {
 } from "@logtape/logtape";
 import type { LogLevel } from "./config.ts";
 import { LogQueue } from "./log_queue.ts";
+import { oneLine } from "./one_line.ts";
 
 /** The gateway's logger. Nothing is written before {@linkcode configureLogging}. */
 export const log: Logger = getLogger("cxg");
@@ -38,7 +39,7 @@ export async function logsWritten(): Promise<void> {
  * @param terminal whether a person reads it; by default whether standard error is a terminal
  */
 export function configureLogging(level: LogLevel, terminal = Deno.stderr.isTerminal()): void {
-  const format = terminal ? textFormatter() : getJsonLinesFormatter({ properties: "flatten" });
+  const format = terminal ? textFormatter() : jsonFormatter();
   const dropLine = (dropped: number) => format(dropRecord(dropped));
   const lines = queue = new LogQueue(Deno.stderr, dropLine);
   configureSync({
@@ -51,6 +52,11 @@ export function configureLogging(level: LogLevel, terminal = Deno.stderr.isTermi
   });
 }
 
+function jsonFormatter(): TextFormatter {
+  const format = getJsonLinesFormatter({ properties: "flatten" });
+  return (record) => `${oneLine(format(record).trimEnd())}\n`;
+}
+
 function textFormatter(): TextFormatter {
   const format = getAnsiColorFormatter({ timestamp: "time", category: () => "" });
   return (record) => {
@@ -58,13 +64,15 @@ function textFormatter(): TextFormatter {
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => ` ${name}=${fieldText(value)}`)
       .join("");
-    return `${format(record).trimEnd()}${fields}\n`;
+    const message = record.message.map((part) => typeof part === "string" ? oneLine(part) : part);
+    return `${format({ ...record, message }).trimEnd()}${fields}\n`;
   };
 }
 
 /** A field's value, quoted when it would not stay one word on one line. */
 function fieldText(value: unknown): string {
-  return typeof value === "string" && /^[!-~]+$/.test(value) ? value : JSON.stringify(value);
+  if (typeof value === "string" && /^[!-~]+$/.test(value)) return value;
+  return oneLine(JSON.stringify(value));
 }
 
 /** What is said where lines are missing. */

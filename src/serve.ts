@@ -9,6 +9,7 @@ import { programName } from "./cli/program_name.ts";
 import { type Config, ConfigError, DEFAULT_DATA_DIR, loadConfigFromEnv } from "./config.ts";
 import { writeGatewayFile } from "./gateway_file.ts";
 import { configureLogging, log, logsWritten } from "./logging.ts";
+import { oneLine } from "./one_line.ts";
 import { ListenError, Server } from "./server.ts";
 import { shellWord } from "./shell_word.ts";
 import {
@@ -64,12 +65,12 @@ async function run(): Promise<number> {
     server = await Server.start(config);
   } catch (error) {
     if (error instanceof ConfigError) {
-      for (const problem of error.problems) complain(`codex-exec-gateway: ${problem}`);
+      for (const problem of error.problems) complain(`codex-exec-gateway: ${oneLine(problem)}`);
       return 1;
     }
     if (EXPECTED.some((kind) => error instanceof kind)) {
       const command = error instanceof OriginalDatabaseError ? `: ${programName()} db adopt` : "";
-      complain(`codex-exec-gateway: ${(error as Error).message}${command}`);
+      complain(`codex-exec-gateway: ${oneLine((error as Error).message)}${command}`);
       return 1;
     }
     throw error;

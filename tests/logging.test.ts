@@ -48,6 +48,28 @@ Deno.test("each record is one JSON object on a line of its own, its fields besid
   ]);
 });
 
+/** Ends a line, turns directions, speaks to a terminal, is unseen; and letters, which stay. */
+const HOSTILE =
+  'a\r\n\x1b[2K\x7f\x9b1A\u2028\u2029\u202e\u2066\u200f\u061c\ufeff\u{e0041}\ud800 "é" 東京 😀';
+const SHOWN =
+  'a\\r\\n\\u001b[2K\\u007f\\u009b1A\\u2028\\u2029\\u202e\\u2066\\u200f\\u061c\\ufeff\\udb40\\udc41\\ud800 \\"é\\" 東京 😀';
+
+for (const terminal of [false, true]) {
+  const where = terminal ? "on a terminal" : "in JSON";
+  Deno.test(`${where} what others chose is on one line, and turns nothing around`, async () => {
+    const text = await logged(`
+      configureLogging("info", ${terminal});
+      log.info("executor {name}", { name: ${JSON.stringify(HOSTILE)} });
+    `);
+    assert(text.endsWith("\n"));
+    // deno-lint-ignore no-control-regex
+    const line = text.slice(0, -1).replaceAll(/\x1b\[\d*m/g, "");
+    assert.doesNotMatch(line, /[\p{C}\p{Zl}\p{Zp}]/u);
+    assert(line.includes(SHOWN), line);
+    if (!terminal) assert.equal(JSON.parse(line).name, HOSTILE);
+  });
+}
+
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 for (const [index, level] of LEVELS.entries()) {
   Deno.test(`at level ${level} that and what is more severe is written`, async () => {

@@ -5,6 +5,7 @@
  */
 import { mintCapabilityToken } from "../auth/capability_token.ts";
 import type { KeyPair } from "../auth/direct_keys.ts";
+import { oneLine } from "../one_line.ts";
 import { shellWord } from "../shell_word.ts";
 import { type OwnCa, ownCa, renderPreparation } from "./authorities.ts";
 import { type CodexLine, executorLines, harnessLines } from "./codex_lines.ts";
@@ -26,7 +27,7 @@ import {
 import type { Gateway } from "./gateway.ts";
 import { JoinFile } from "./join_file.ts";
 import { isLoopback } from "./loopback.ts";
-import { CommandError, complain, print, UsageError } from "./output.ts";
+import { CommandError, complain, print, printJson, UsageError } from "./output.ts";
 import { joinProgramName, programName } from "./program_name.ts";
 import { NEWEST_TRIED } from "./releases.ts";
 import { STATUS_COMMAND } from "./status_command.ts";
@@ -91,7 +92,7 @@ async function addExecutor(flags: Flags, positionals: string[]): Promise<void> {
     const ca = gateway.ca === undefined ? undefined : ownCa(gateway.ca);
     const lines = executorLines(starts, url, ca !== undefined);
     if (flags.json) {
-      print(JSON.stringify({
+      printJson({
         exe_id,
         registration_token,
         workspace_id: workspace,
@@ -99,7 +100,7 @@ async function addExecutor(flags: Flags, positionals: string[]): Promise<void> {
         run: lines,
         ca,
         join_file: path,
-      }));
+      });
       return;
     }
     print(`executor            ${exe_id}
@@ -212,7 +213,7 @@ async function mintToken(flags: Flags, positionals: string[]): Promise<void> {
     lines: harnessLines(gateway.publicUrl, exe_id, token, ca !== undefined),
   }));
   if (flags.json) {
-    print(JSON.stringify({ token, turn_id: turn, exp, harness, ca, environments_toml }));
+    printJson({ token, turn_id: turn, exp, harness, ca, environments_toml });
     return;
   }
   print(`turn    ${turn}
@@ -260,7 +261,7 @@ async function resolve(
 }
 
 function warn(what: string): void {
-  complain(`token mint: warning: ${what}`);
+  complain(`token mint: warning: ${oneLine(what)}`);
 }
 
 interface CreatedExecutor {

@@ -4,9 +4,10 @@
  *
  * @module
  */
+import { oneLine } from "../one_line.ts";
 import { DatabaseSetupError, DatabaseUnavailableError } from "../store/database.ts";
 import type { Adoption } from "../store/adopt.ts";
-import { CommandError, print, UsageError } from "./output.ts";
+import { CommandError, print, printJson, UsageError } from "./output.ts";
 
 /** What the command takes besides the common options. */
 export const ADOPT_OPTIONS = { "dry-run": { type: "boolean" } } as const;
@@ -27,11 +28,11 @@ export async function adoptDatabase(
   const isDryRun = flags["dry-run"] === true;
   const adoption = await run(url, isDryRun);
   if (flags.json) {
-    print(JSON.stringify({
+    printJson({
       adopted: adoption !== undefined && !isDryRun,
       dry_run: isDryRun,
       ...adoption,
-    }));
+    });
   } else if (adoption === undefined) {
     print("the database is this gateway's already: there is nothing to do");
   } else {
@@ -81,5 +82,5 @@ function describe(adoption: Adoption, isDryRun: boolean): string {
     ),
     `  the original's tables are kept as ${kept}; drop them when you no longer want to go back`,
     ...isDryRun ? ["nothing was changed: this was a dry run"] : [],
-  ].join("\n");
+  ].map(oneLine).join("\n");
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { oneLine } from "../one_line.ts";
 import { ownCa } from "./authorities.ts";
 import { executorLines } from "./codex_lines.ts";
 import { executorStarts } from "./executor_start.ts";
@@ -23,7 +24,7 @@ import {
   workspacePath,
 } from "./flags.ts";
 import type { Gateway } from "./gateway.ts";
-import { complain, print } from "./output.ts";
+import { complain, print, printJson } from "./output.ts";
 import { shortTime, table } from "./table.ts";
 
 const IN_WORKSPACE = { workspace: { type: "string" } } as const;
@@ -49,7 +50,7 @@ async function list(flags: Flags, positionals: string[]): Promise<void> {
     ? await allExecutors(gateway)
     : await boundTo(gateway, workspace);
   const executors = flags.connected === true ? all.filter(({ connected }) => connected) : all;
-  if (flags.json) return print(JSON.stringify(executors));
+  if (flags.json) return printJson(executors);
   if (all.length === 0) {
     return print(
       workspace === undefined
@@ -120,7 +121,7 @@ async function boundTo(gateway: Gateway, workspace: string): Promise<KnownExecut
 async function show(flags: Flags, positionals: string[]): Promise<void> {
   const [word] = words(positionals, "EXECUTOR");
   const executor = await findExecutor(gatewayOf(flags), word);
-  if (flags.json) return print(JSON.stringify(executor));
+  if (flags.json) return printJson(executor);
   const rows = [
     ["executor", executor.exe_id],
     ["name", executor.name || "-"],
@@ -244,9 +245,10 @@ async function remove(flags: Flags, positionals: string[]): Promise<void> {
 }
 
 function label({ exe_id, name }: KnownExecutor): string {
-  return name ? `${exe_id} (${name})` : exe_id;
+  return name ? `${exe_id} (${oneLine(name)})` : exe_id;
 }
 
 function report(flags: Flags, object: unknown, line: string): void {
-  print(flags.json ? JSON.stringify(object) : line);
+  if (flags.json) printJson(object);
+  else print(line);
 }

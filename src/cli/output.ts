@@ -3,11 +3,18 @@
  *
  * @module
  */
+import { oneLine } from "../one_line.ts";
+
 const encoder = new TextEncoder();
 
 /** Prints text and a line break on standard output. */
 export function print(text: string): void {
   writeAll(Deno.stdout, `${text}\n`);
+}
+
+/** Prints a value for programs, as JSON on one line. */
+export function printJson(value: unknown): void {
+  print(oneLine(JSON.stringify(value)));
 }
 
 /** Prints text and a line break on standard error. */

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import config from "../../deno.json" with { type: "json" };
 import { nearest } from "../nearest.ts";
+import { oneLine } from "../one_line.ts";
 import { COMMANDS } from "./commands.ts";
 import { CommandError, complain, print, UsageError } from "./output.ts";
 import { programName } from "./program_name.ts";
@@ -32,11 +33,11 @@ export async function runCommand(args: string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof UsageError) {
-      complain(`${name}: ${error.message}\nSee: ${programName()} ${name} --help`);
+      complain(`${name}: ${oneLine(error.message)}\nSee: ${programName()} ${name} --help`);
       return 2;
     }
     if (error instanceof CommandError) {
-      complain(`${name}: ${error.message}`);
+      complain(`${name}: ${oneLine(error.message)}`);
       return 1;
     }
     throw error;

@@ -1,6 +1,6 @@
 import config from "../../deno.json" with { type: "json" };
 import { type Command, type Flags, gatewayOf, words } from "./flags.ts";
-import { print } from "./output.ts";
+import { print, printJson } from "./output.ts";
 import { table } from "./table.ts";
 
 /** `status`: what runs, and what is connected to it. */
@@ -10,7 +10,7 @@ async function status(flags: Flags, positionals: string[]): Promise<void> {
   words(positionals);
   const gateway = gatewayOf(flags);
   const answer = await gateway.call("GET", "/api/codex-exec/status") as Record<string, unknown>;
-  if (flags.json) return print(JSON.stringify({ url: gateway.url, ...answer }));
+  if (flags.json) return printJson({ url: gateway.url, ...answer });
   print(table([
     ["gateway", gateway.url],
     ["version", `${answer.version} (this command line: ${config.version})`],

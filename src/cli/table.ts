@@ -1,6 +1,8 @@
-/** Rows of cells, in columns as wide as their widest cell; what is no visible character is a blank. */
+import { oneLine } from "../one_line.ts";
+
+/** Rows of cells, in columns as wide as their widest cell; what is no visible character is escaped. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const shown = rows.map((row) => row.map((cell) => cell.replace(/[\p{C}\p{Z}]+/gu, " ").trim()));
+  const shown = rows.map((row) => row.map((cell) => oneLine(cell).replace(/\p{Z}+/gu, " ").trim()));
   const widths = shown[0]!.map((_, column) => Math.max(...shown.map((row) => row[column]!.length)));
   return shown
     .map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd())

@@ -1,5 +1,5 @@
 import { type Command, duration, type Flags, gatewayOf, text, words } from "./flags.ts";
-import { print, UsageError } from "./output.ts";
+import { print, printJson, UsageError } from "./output.ts";
 
 /** By the words that name them. */
 export const TURN_COMMANDS: Readonly<Record<string, Command>> = {
@@ -21,7 +21,7 @@ async function revoke(flags: Flags, positionals: string[]): Promise<void> {
     { turn_id: turnId, exp: expiry(flags) },
     { prefer: "return=representation" },
   ) as Revoked;
-  if (flags.json) return print(JSON.stringify({ ...revoked, revoked: true }));
+  if (flags.json) return printJson({ ...revoked, revoked: true });
   const until = new Date(revoked.revoked_until * 1000).toISOString();
   const ended = revoked.bridges_ended;
   print(`revoked ${turnId} until ${until}, ${ended} bridge${ended === 1 ? "" : "s"} ended`);

@@ -1,5 +1,5 @@
 import { type Command, type Flags, gatewayOf, words } from "./flags.ts";
-import { print } from "./output.ts";
+import { print, printJson } from "./output.ts";
 
 /** By the words that name them. */
 export const WORKSPACE_COMMANDS: Readonly<Record<string, Command>> = {
@@ -21,7 +21,7 @@ async function revoke(flags: Flags, positionals: string[]): Promise<void> {
     { workspace_id: workspaceId },
     { prefer: "return=representation" },
   ) as Revoked;
-  if (flags.json) return print(JSON.stringify({ ...revoked, revoked: true }));
+  if (flags.json) return printJson({ ...revoked, revoked: true });
   const until = new Date(revoked.issued_until * 1000).toISOString();
   const ended = revoked.bridges_ended;
   print(

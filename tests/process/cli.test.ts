@@ -63,6 +63,36 @@ Deno.test("the command line, with a gateway that runs", async (t) => {
     },
   );
 
+  await t.step(
+    "what would turn a terminal's line around is written out, in every answer",
+    async () => {
+      const { exe_id } = await add("--workspace", "ws_odd");
+      const { agentserver_internal_secret } = JSON.parse(
+        await Deno.readTextFile(`${dataDir}/secrets.json`),
+      );
+      // Not by the command line: `deno task` prints what it runs as it is.
+      const name = "a\u202exo\n\x9bb\u2028\u2066c";
+      const renamed = await fetch(`${gateway.url}/api/codex-exec/executors/${exe_id}`, {
+        method: "PATCH",
+        headers: { "x-internal-secret": agentserver_internal_secret },
+        body: JSON.stringify({ display_name: name }),
+      });
+      assert.ok(renamed.ok, await renamed.text());
+      const listed = ["executor", "list", "--workspace", "ws_odd"];
+      const answers = [
+        done(await cli(...listed)),
+        done(await cli(...listed, "--json")),
+        done(await cli("executor", "show", exe_id)),
+        done(await cli("executor", "unbind", exe_id, "--workspace", "ws_odd")),
+      ];
+      for (const answer of answers) {
+        assert.ok(answer.includes("a\\u202exo\\n\\u009bb\\u2028\\u2066c"), answer);
+        assert.doesNotMatch(answer.replaceAll("\n", ""), /[\p{C}\p{Zl}]/u);
+      }
+      assert.equal(JSON.parse(answers[1]!)[0].name, name);
+    },
+  );
+
   await t.step("executor list: over which of them several machines fight", async () => {
     const { exe_id, registration_token } = await add("--workspace", "ws_fight");
     const dial = () =>
