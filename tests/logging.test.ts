@@ -9,7 +9,8 @@ async function logged(script: string): Promise<string> {
     ${script}
   `;
   const { code: exitCode, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", code],
+    // Quiet: what deno says of its downloads is on standard error too.
+    args: ["eval", "--quiet", code],
     cwd: ROOT,
     env: { NO_COLOR: "" },
   }).output();
