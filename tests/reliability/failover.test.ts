@@ -129,7 +129,7 @@ failoverTest("a role that has lost its right to write is the database being away
     const { status, retryAfter } = await write(gateway);
     assert.deepEqual({ status, retryAfter }, { status: 503, retryAfter: "1" });
     assert.equal(await isReady(gateway), false);
-    assert.match(gateway.log, /takes no writes.*permission denied for table executors/);
+    await gateway.logs(/takes no writes.*permission denied for table executors/);
     await admin.query("GRANT INSERT, UPDATE ON executors TO gateway");
     await until("it is ready", () => isReady(gateway), PATIENCE_MS);
     assert.equal((await write(gateway)).status, 201);
