@@ -35,7 +35,7 @@ try {
 async function main(): Promise<void> {
   if (Deno.args.includes("--help")) return console.log(USAGE);
   if (Deno.build.os !== "linux") throw new UsageError("CPU is read from /proc, which is Linux's");
-  const { parts, extent, targets } = parseOptions(Deno.args);
+  const { parts, extent, targets, beside } = parseOptions(Deno.args);
   const quick = extent === "quick";
   if (parts.includes("connect")) {
     const connect = await runConnect(quick);
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
     await writeResults({ connect });
   }
   if (parts.includes("relays")) {
-    const run = await runRelays({ extent, targets }, (text) => console.error(text));
+    const run = await runRelays({ extent, targets, beside }, (text) => console.error(text));
     const relays = { run, claims: judge(run) };
     console.log(relaysMarkdown(relays));
     await writeResults({ relays });

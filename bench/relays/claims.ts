@@ -34,6 +34,9 @@ export function judge(run: RelaysRun): readonly Claim[] {
     return claim(what, limit, cells.map((cell) => [describe(cell), ratio(run, cell, one, other)]));
   };
   return [
+    ...(["exclusive", "relay"] as const).map((kind) =>
+      compare(`${kind} bridge over the other build's`, 1.03, [kind, `${kind}-beside`], () => true)
+    ),
     compare("exclusive bridge over bare Deno relay", 1.15, ["exclusive", "deno"], () => true),
     compare(
       "exclusive bridge over Go relay, from 1 KiB",

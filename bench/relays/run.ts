@@ -33,6 +33,8 @@ export interface RelaysOptions {
   readonly extent: Extent;
   /** All when absent. */
   readonly targets?: readonly TargetName[];
+  /** The directory of another build, to measure it beside this one. */
+  readonly beside?: string;
 }
 
 /**
@@ -42,7 +44,7 @@ export interface RelaysOptions {
  * @param note is told what is going on
  */
 export async function runRelays(
-  { extent, targets: wanted = TARGETS }: RelaysOptions,
+  { extent, targets: wanted = TARGETS, beside }: RelaysOptions,
   note: (text: string) => void,
 ): Promise<RelaysRun> {
   const at = new Date().toISOString();
@@ -56,6 +58,8 @@ export async function runRelays(
   const starters: Record<TargetName, () => Promise<Target>> = {
     exclusive: () => startGatewayTarget("exclusive", engine, mostBridges),
     relay: () => startGatewayTarget("relay", engine, mostBridges),
+    "exclusive-beside": () => startGatewayTarget("exclusive", engine, mostBridges, beside),
+    "relay-beside": () => startGatewayTarget("relay", engine, mostBridges, beside),
     deno: startDenoRelay,
     go: startGoRelay,
     ws: startWsRelay,
@@ -63,7 +67,10 @@ export async function runRelays(
     nginx64k: () => startNginx("nginx64k", load.echo, 64),
   };
   const targets: Target[] = [];
-  for (const name of wanted) targets.push(stack.use(await starters[name]()));
+  for (const name of wanted) {
+    if (name.endsWith("-beside") && beside === undefined) continue;
+    targets.push(stack.use(await starters[name]()));
+  }
 
   const table = new Map<string, { cell: Cell; target: TargetName; rounds: Figures[] }>();
   const failures: string[] = [];

@@ -4,6 +4,8 @@ import type { Ends } from "./load_generator.ts";
 export const TARGETS = [
   "exclusive",
   "relay",
+  "exclusive-beside",
+  "relay-beside",
   "deno",
   "go",
   "ws",
@@ -18,6 +20,8 @@ export type TargetName = typeof TARGETS[number];
 export const TITLES: Readonly<Record<TargetName, string>> = {
   exclusive: "exclusive bridge",
   relay: "relay bridge",
+  "exclusive-beside": "exclusive bridge, the other build",
+  "relay-beside": "relay bridge, the other build",
   deno: "bare Deno relay",
   go: "Go relay (nhooyr)",
   ws: "Node relay (ws)",

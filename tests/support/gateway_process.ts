@@ -3,14 +3,13 @@
  *
  * @module
  */
-import config from "../../deno.json" with { type: "json" };
 import type { StoreOptions } from "../../src/store/store.ts";
 import { noteLog, noteSecret, noteSecretsOf } from "./evidence.ts";
 import { GatewayClient, SECRETS } from "./gateway.ts";
 import { Trust } from "./trust.ts";
 import { settled, until } from "./websocket.ts";
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** How long a gateway may take to listen, in milliseconds. */
 const START_TIMEOUT_MS = 90_000;
@@ -52,8 +51,9 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
     variables: Readonly<Record<string, string>> = {},
     ca?: string,
     preload?: string,
+    checkout?: string,
   ): Promise<GatewayProcess> {
-    const gateway = GatewayProcess.launch(store, variables, ca, preload);
+    const gateway = GatewayProcess.launch(store, variables, ca, preload, checkout);
     if (!await settled(gateway.listening, START_TIMEOUT_MS)) gateway.kill("SIGKILL");
     await gateway.listening;
     return gateway;
@@ -66,20 +66,26 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
    * @param variables its CXG_* variables; the port is a free one unless they say otherwise
    * @param ca of the certificate in `CXG_TLS_CERT`, PEM; that of `CXG_TLS=self-signed` is found
    * @param preload a module that runs before the gateway's
+   * @param checkout the directory that it is run from; another one's for comparison
    */
   static launch(
     store: StoreOptions,
     variables: Readonly<Record<string, string>> = {},
     ca?: string,
     preload?: string,
+    checkout = ROOT,
   ): GatewayProcess {
     for (const secret of Object.values(SECRETS)) noteSecret("configured", secret);
     noteSecretsOf(variables);
-    const args = startArguments(variables.CXG_DATA_DIR || store.dataDir || "./data", variables);
+    const args = startArguments(
+      checkout,
+      variables.CXG_DATA_DIR || store.dataDir || "./data",
+      variables,
+    );
     if (preload !== undefined) args.splice(args.indexOf("run") + 1, 0, `--preload=${preload}`);
     const child = new Deno.Command(Deno.execPath(), {
       args,
-      cwd: ROOT,
+      cwd: checkout,
       env: {
         ...withoutGatewayVariables(Deno.env.toObject()),
         NO_COLOR: "1",
@@ -113,6 +119,11 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
 
   get port(): number {
     return this.#port;
+  }
+
+  /** Waits until it has logged something: its lines come after its answers, by another way. */
+  async logs(pattern: RegExp): Promise<void> {
+    await until(`it logs ${pattern}`, () => pattern.test(this.log));
   }
 
   /** Of the process that serves, and no wrapper's. */
@@ -205,6 +216,7 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
 
 /** The command of `deno task start` without the shell around it. */
 function startArguments(
+  checkout: string,
   dataDir: string,
   { CXG_TLS_CERT, CXG_TLS_KEY }: Readonly<Record<string, string>>,
 ): string[] {
@@ -213,7 +225,8 @@ function startArguments(
     CXG_TLS_CERT,
     CXG_TLS_KEY,
   };
-  return config.tasks.start
+  const { tasks } = JSON.parse(Deno.readTextFileSync(`${checkout}/deno.json`));
+  return (tasks.start as string)
     // The paths of the variables that it asks for.
     .replaceAll(
       /\$\(deno eval '([^']*)'\)/g,
