@@ -3,6 +3,7 @@ import { Heartbeat } from "../runtime/heartbeat.ts";
 import { ReadLoop } from "../runtime/read_loop.ts";
 import type { PeerClosed } from "./causes.ts";
 import { type Ending, NO_ANSWER } from "./endings.ts";
+import { KERNEL_BYTES, msToTake } from "./least_rate.ts";
 import type { LeftBehind, Remainder } from "./left_behind.ts";
 import { sizeOf } from "./traffic.ts";
 
@@ -137,8 +138,9 @@ export class PeerSocket {
     this.#loop.settle();
     this.#loop.start();
     // The runtime says 0 from its close() on.
-    if (this.bufferedAmount > 0) this.#leave();
-    closeSocket(this.#socket, ending);
+    const waiting = this.bufferedAmount;
+    if (waiting > 0) this.#leave();
+    closeSocket(this.#socket, ending, msToTake(Math.min(this.#sent, waiting + KERNEL_BYTES)));
   }
 
   /**

@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { greet, openBridge, untilConnected } from "../support/exclusive.ts";
-import { switchboardTest, type TestGateway } from "../support/gateway.ts";
+import { switchboardTest } from "../support/gateway.ts";
+import { untilHeld } from "../support/held.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { claim, dialInAsRelay, frame, openRelayBridge, parseFrame } from "../support/relay.ts";
 import { connect, type Peer, settled, until } from "../support/websocket.ts";
@@ -30,24 +31,6 @@ function message(n: number): Uint8Array<ArrayBuffer> {
 /** Sends them all; what the kernel does not take waits at the sender. */
 function sendAll(peer: Peer, wrap: (payload: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) {
   for (let n = 0; n < MESSAGES; n++) peer.send(wrap(message(n)));
-}
-
-/** Waits until the gateway holds somebody, and nothing moves any more. */
-async function untilHeld(gateway: TestGateway, side: "executor" | "harness"): Promise<void> {
-  await until(
-    "the sender is held",
-    () => gateway.metric(`cxg_held{side="${side}"}`).then((n) => n === 1),
-  );
-  let before = -1;
-  await until("nothing moves", async () => {
-    const passed = await gateway.metric(
-      `cxg_frame_bytes_total{to="${side === "executor" ? "harness" : "executor"}"}`,
-    );
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    const same = passed === before;
-    before = passed;
-    return same;
-  });
 }
 
 switchboardTest(

@@ -1,0 +1,13 @@
+/** How fast a peer must take what is sent to it, at the least, in bytes a second: 1 Mbit/s. */
+const LEAST_RATE = 128 * 1024;
+
+/**
+ * What the kernels on both sides may hold on top of what waits here, in bytes: tcp(7), the largest of
+ * `tcp_wmem` and of `tcp_rmem` together, as Linux has them.
+ */
+export const KERNEL_BYTES = 10 * 1024 * 1024;
+
+/** How long a peer may take for so many bytes, in milliseconds. */
+export function msToTake(bytes: number): number {
+  return bytes / LEAST_RATE * 1000;
+}
