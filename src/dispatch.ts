@@ -6,7 +6,8 @@
 import { BusyError } from "./auth/registration_tokens.ts";
 import { clientAddress, sourceOf } from "./client_address.ts";
 import { watchClient } from "./handlers/upgrade.ts";
-import { HttpError, restarting, unavailable } from "./handlers/http.ts";
+import { HttpError, restarting, type Subject, unavailable } from "./handlers/http.ts";
+import { reasonOfStatus } from "./handlers/refusal_reason.ts";
 import { adviceFor, MAX_MESSAGE, shown } from "./handlers/wording.ts";
 import { log } from "./logging.ts";
 import { parseTarget, pathAsShown } from "./request_target.ts";
@@ -42,15 +43,15 @@ export async function dispatch(
   info: Deno.ServeHandlerInfo<Deno.NetAddr>,
   arrivedAt = performance.now(),
 ): Promise<Response> {
+  const remote = clientAddress(info.remoteAddr.hostname, req.headers, services.trustedProxies);
   let url: URL;
   try {
     url = parseTarget(req.url, req.headers.get("host"));
   } catch (error) {
     const refusal = asHttpError(error);
-    services.refusals.count("", refusal.status);
+    services.refusals.note({ refusal, subject: {}, remote, source: sourceOf(remote) });
     return errorResponse(refusal, pathAsShown(req.url));
   }
-  const remote = clientAddress(info.remoteAddr.hostname, req.headers, services.trustedProxies);
   const response = await answer(services, req, url, remote, arrivedAt);
   // A codex that sends its next call into the kept-alive connection of a gateway that was replaced
   // meanwhile gives up (protocol.md section 6). Nobody should into that of one that stops.
@@ -70,27 +71,30 @@ async function answer(
   const { connections, refusals, stopping } = services;
   const source = sourceOf(remote);
   const isWithinLimit = connections.take(source);
-  let path = "";
+  const subject: Subject = {};
+  let path: string | undefined;
   try {
     if (!isWithinLimit) {
       throw unavailable(
         "too many connections from this address; close some of them, or try again in " +
           `${TOO_MANY_RETRY_AFTER_S} s`,
         TOO_MANY_RETRY_AFTER_S,
-      );
+      ).because("too_many_connections");
     }
     const { route, params } = findRoute(req.method, url.pathname);
     path = route.path;
+    subject.exeId = params.exe_id;
     if (route.joins) watchClient(req);
     if (route.joins && stopping.aborted) throw restarting();
-    route.guard?.(services, { req, source, remote });
-    const response = await route.handler(services, { req, url, params, remote, source, arrivedAt });
+    route.guard?.(services, { req, source });
+    const context = { req, url, params, remote, source, arrivedAt, subject };
+    const response = await route.handler(services, context);
     // It began to stop meanwhile: who was sent on would find the door shut.
     if (route.joins && stopping.aborted && response.ok) throw restarting();
     return response;
   } catch (error) {
     const refusal = asHttpError(error);
-    refusals.count(path, refusal.status);
+    refusals.note({ path, refusal, subject, remote, source });
     return errorResponse(refusal, url.pathname);
   } finally {
     if (isWithinLimit) connections.release(source);
@@ -99,40 +103,27 @@ async function answer(
 
 function asHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
-  if (error instanceof BusyError) return unavailable(error.message, BUSY_RETRY_AFTER_S);
+  if (error instanceof BusyError) {
+    return unavailable(error.message, BUSY_RETRY_AFTER_S).because("bcrypt_busy");
+  }
   if (error instanceof InvalidTextError) return new HttpError(400, error.message);
   if (error instanceof DatabaseFullError) {
     log.error("the database cannot write: its disk is full", { error: error.message });
-    return unavailable("the database cannot write: its disk is full", FULL_RETRY_AFTER_S);
+    return unavailable("the database cannot write: its disk is full", FULL_RETRY_AFTER_S)
+      .because("database_full");
   }
   if (error instanceof DatabaseReadOnlyError) {
     log.error("the database takes no writes", { error: error.message });
-    return unavailable("the store takes no writes now; try again shortly");
+    return unavailable("the store takes no writes now; try again shortly")
+      .because("database_read_only");
   }
   if (error instanceof DatabaseUnavailableError) {
     log.error("the store does not answer", { error: error.message });
-    return unavailable("the store does not answer; try again shortly");
+    return unavailable("the store does not answer; try again shortly").because("database_away");
   }
   log.error("a request failed", { error: error instanceof Error ? error.stack : `${error}` });
   return new HttpError(500, "internal error");
 }
-
-/** The name that `/cloud` gives to each status: codex prints it to its user. */
-const CODES: Readonly<Record<number, string>> = {
-  400: "bad_request",
-  401: "unauthorized",
-  403: "forbidden",
-  404: "not_found",
-  405: "method_not_allowed",
-  408: "request_timeout",
-  409: "conflict",
-  413: "payload_too_large",
-  426: "upgrade_required",
-  429: "too_many_failures",
-  499: "client_closed_request",
-  500: "internal",
-  503: "unavailable",
-};
 
 function errorResponse(
   { status, message, headers, rejection }: HttpError,
@@ -142,7 +133,8 @@ function errorResponse(
     ? shown(`${message}${adviceFor(status, message)}`, MAX_MESSAGE)
     : message;
   const error = pathname.startsWith("/cloud/")
-    ? { code: CODES[status] ?? "refused", message: text }
+    // Codex prints the code to its user: by the status, as wrong and unknown must look the same.
+    ? { code: reasonOfStatus(status), message: text }
     : text;
   const said = rejection === undefined ? headers : { ...headers, [REJECTION_HEADER]: rejection };
   return Response.json({ error }, { status, headers: said });

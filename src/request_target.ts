@@ -28,17 +28,17 @@ const BACKSLASH = /\\|%(?:25)*5c/i;
  */
 export function parseTarget(text: string, host: string | null): URL {
   if (host !== null && !isPlainHost(host)) {
-    throw new HttpError(400, "the Host header must be a host and perhaps a port");
+    throw badTarget("the Host header must be a host and perhaps a port");
   }
   const { authority, path = "/" } = PARTS.exec(text)?.groups ?? {};
   if (authority === undefined || !isPlainHost(authority)) {
-    throw new HttpError(400, "the request's target must be a path and perhaps a query");
+    throw badTarget("the request's target must be a path and perhaps a query");
   }
   if (host !== null && authority.toLowerCase() !== host.toLowerCase()) {
-    throw new HttpError(400, "the request's target and its Host header name different hosts");
+    throw badTarget("the request's target and its Host header name different hosts");
   }
   if (BACKSLASH.test(path) || DOT_SEGMENT.test(path)) {
-    throw new HttpError(400, "the path must have no dot segments and no backslashes");
+    throw badTarget("the path must have no dot segments and no backslashes");
   }
   return new URL(text);
 }
@@ -53,4 +53,8 @@ function isPlainHost(host: string): boolean {
   if (!PLAIN_HOST.test(host) || !URL.canParse(`http://${host}`)) return false;
   return host.startsWith("[") ||
     new URL(`http://${host}`).hostname === host.replace(/:\d+$/, "").toLowerCase();
+}
+
+function badTarget(message: string): HttpError {
+  return new HttpError(400, message).because("bad_target");
 }

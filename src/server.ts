@@ -282,7 +282,10 @@ function warnOfRuntime({ holds, pings }: Abilities): void {
   }
 }
 
-async function closeServices({ registrationTokens, lastSeen, store }: Services): Promise<void> {
+async function closeServices(
+  { registrationTokens, refusals, lastSeen, store }: Services,
+): Promise<void> {
+  refusals[Symbol.dispose]();
   registrationTokens[Symbol.dispose]();
   await atMost(
     FINISH_TIMEOUT_MS,

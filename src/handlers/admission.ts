@@ -24,13 +24,13 @@ export function requireAdmission(
       429,
       `too many handshakes of this turn have failed on ${executorLabel(link.exeId)}; begin a new ` +
         "turn, or start `codex exec-server` there again",
-    );
+    ).because("handshakes_failed");
   }
   if (openSockets.isRefused(turnOwner(turnId))) {
     throw new HttpError(
       429,
       "too many connections of this turn have stopped reading; stop their processes, or begin a new " +
         "turn",
-    );
+    ).because("peers_stopped_reading");
   }
 }

@@ -38,16 +38,18 @@ export function parseJsonObject(bytes: Uint8Array): JsonObject {
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new HttpError(400, "the body could not be read as UTF-8");
+    throw new HttpError(400, "the body could not be read as UTF-8").because("bad_body");
   }
   if (text === "") return {};
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new HttpError(400, "the body is not valid JSON");
+    throw new HttpError(400, "the body is not valid JSON").because("bad_body");
   }
-  if (!isJsonObject(value)) throw new HttpError(400, "the body must be a JSON object");
+  if (!isJsonObject(value)) {
+    throw new HttpError(400, "the body must be a JSON object").because("bad_body");
+  }
   return value;
 }
 
@@ -78,7 +80,7 @@ export async function readBytes(req: Request, maxBytes: number): Promise<Uint8Ar
     if (!isLate) return Buffer.concat(chunks);
   } catch (error) {
     if (error === tooLarge) throw error;
-    if (!isLate) throw new HttpError(400, "the body could not be read");
+    if (!isLate) throw new HttpError(400, "the body could not be read").because("bad_body");
   } finally {
     clearTimeout(timer);
   }

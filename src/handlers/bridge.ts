@@ -49,20 +49,22 @@ async function authorize(
   const credential = socketCredential(context);
   const { tickets } = services;
   if (credential === undefined || !tickets.harness.looksLike(credential)) {
-    return await requireCapability(services, credential, exeId);
+    return await requireCapability(services, context, credential, exeId);
   }
   const ticket = await tickets.harness.open(credential);
   if (ticket === undefined) {
-    throw unauthorized(`bad ticket signature; ${CONNECT_AGAIN}`, "invalid_signature");
+    throw unauthorized(`bad ticket signature; ${CONNECT_AGAIN}`, "invalid_signature")
+      .because("wrong_ticket");
   }
+  context.subject.turnId = ticket.turn_id;
   if (ticket.exp < Date.now() / 1000) {
-    throw unauthorized(`the ticket expired; ${CONNECT_AGAIN}`, "expired");
+    throw unauthorized(`the ticket expired; ${CONNECT_AGAIN}`, "expired").because("ticket_expired");
   }
   if (ticket.exe_id !== exeId) {
     throw new HttpError(
       403,
       `the ticket is for another executor; call connect for ${executorLabel(exeId)}`,
-    );
+    ).because("ticket_other_executor");
   }
   await requireStillGood(services, ticket, exeId, CONNECT_AGAIN);
   const { turn_id, workspace_id, iat, ticket_id: id, exp, registration_id: registrationId } =
@@ -78,7 +80,7 @@ function requireFit(link: ExecutorLink, context: RequestContext, caller: Caller)
     throw unauthorized(
       `the executor has registered anew since the ticket was made; ${CONNECT_AGAIN}`,
       "unexpected_executor_registration_id",
-    );
+    ).because("registered_anew");
   }
   // One that dialled with its token directly may speak anything.
   requireKind(exeId, { kind: registration && kind }, context, caller);
@@ -99,14 +101,14 @@ function requireKind(
       400,
       `${label} speaks Noise: it needs a harness of codex 0.142 or later; start one and point it at ` +
         "the executor by CODEX_EXEC_SERVER_NOISE_REGISTRY_URL",
-    );
+    ).because("release_does_not_fit");
   }
   if (kind === "exclusive") {
     throw new HttpError(
       400,
       `${label} speaks text, as codex 0.130 and direct executors do; leave role=harness out of the ` +
         "harness's URL, and for codex 0.130 start a harness of 0.130",
-    );
+    ).because("release_does_not_fit");
   }
 }
 
@@ -124,7 +126,7 @@ async function join(
       requireWebSocket(req);
       requireClient(req);
       if (ticket !== undefined && !services.usedTickets.use(ticket.id, ticket.exp)) {
-        throw unauthorized(`the ticket was used before; ${CONNECT_AGAIN}`);
+        throw unauthorized(`the ticket was used before; ${CONNECT_AGAIN}`).because("ticket_used");
       }
       try {
         return upgrade(services, context, turnOwner(turn_id), connect);
@@ -145,5 +147,5 @@ function held(exeId: string, since: Date | undefined): HttpError {
       since ? ` since ${timeText(since)}` : ""
     }; ` +
       "wait until that has ended and try again, or use another executor",
-  );
+  ).because("executor_held");
 }

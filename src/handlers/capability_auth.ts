@@ -6,7 +6,7 @@ import {
   verifyCapabilityToken,
 } from "../auth/capability_token.ts";
 import type { Services } from "../services.ts";
-import { HttpError, unauthorized } from "./http.ts";
+import { HttpError, type RequestContext, unauthorized } from "./http.ts";
 import { shownId, shownIds } from "./wording.ts";
 
 /** What to do where a token is no good. */
@@ -17,12 +17,14 @@ const ASK_FOR_ANOTHER = "ask the platform for a new capability token";
  * goes on: one that has a bridge to this executor, or had one until just now, on this gateway. Its
  * harness was cut off and has no other token to come back with.
  *
+ * @param context is told whose turn it is
  * @param token the credential, if there was one
  * @throws {HttpError} in the order of protocol.md section 1: 401 no token, malformed, bad signature or
  * expired; 403 another executor's; 401 its turn was revoked
  */
 export async function requireCapability(
   services: Services,
+  context: Pick<RequestContext, "subject">,
   token: string | undefined,
   exeId: string,
 ): Promise<CapPayload> {
@@ -30,11 +32,11 @@ export async function requireCapability(
     throw unauthorized(
       `missing capability token; send it as Authorization: Bearer, or ${ASK_FOR_ANOTHER}`,
       "missing_signature",
-    );
+    ).because("token_missing");
   }
   let cap: CapPayload;
   try {
-    cap = await verify(services, token);
+    cap = await verify(services, context, token);
   } catch (error) {
     if (!(error instanceof ExpiredTokenError) || !await goesOn(services, error.payload, exeId)) {
       throw tokenRefused(error);
@@ -49,21 +51,34 @@ export async function requireCapability(
 /**
  * What a capability token says.
  *
+ * @param context is told whose turn it is
  * @throws {HttpError} 401 when it is malformed, not signed with this gateway's secret, or expired
  */
-export async function verifyCapability(services: Services, token: string): Promise<CapPayload> {
+export async function verifyCapability(
+  services: Services,
+  context: Pick<RequestContext, "subject">,
+  token: string,
+): Promise<CapPayload> {
   try {
-    return await verify(services, token);
+    return await verify(services, context, token);
   } catch (error) {
     throw tokenRefused(error);
   }
 }
 
-function verify(
+async function verify(
   { config: { capTokenHmacSecret, maxTokenTtlS } }: Services,
+  { subject }: Pick<RequestContext, "subject">,
   token: string,
 ): Promise<CapPayload> {
-  return verifyCapabilityToken(token, capTokenHmacSecret, undefined, maxTokenTtlS);
+  try {
+    const cap = await verifyCapabilityToken(token, capTokenHmacSecret, undefined, maxTokenTtlS);
+    subject.turnId = cap.turn_id;
+    return cap;
+  } catch (error) {
+    if (error instanceof ExpiredTokenError) subject.turnId = error.payload.turn_id;
+    throw error;
+  }
 }
 
 /** Whether a turn, whose token has expired, goes on with this executor. */
@@ -88,12 +103,14 @@ async function allowsByWorkspace(
 /** @returns the refusal; what is no fault of the token, as it is */
 function tokenRefused(error: unknown): unknown {
   if (!(error instanceof CapabilityTokenError)) return error;
-  const rejection = error instanceof ExpiredTokenError
-    ? "expired"
-    : error instanceof BadSignatureError
-    ? "invalid_signature"
-    : undefined;
-  return unauthorized(`${error.message}; ${ASK_FOR_ANOTHER}`, rejection);
+  const message = `${error.message}; ${ASK_FOR_ANOTHER}`;
+  if (error instanceof ExpiredTokenError) {
+    return unauthorized(message, "expired").because("token_expired");
+  }
+  if (error instanceof BadSignatureError) {
+    return unauthorized(message, "invalid_signature").because("wrong_token_signature");
+  }
+  return unauthorized(message).because("token_malformed");
 }
 
 /** Whoever has the token can read in it what it allows. */
@@ -107,7 +124,7 @@ function forbidden({ config }: Services, { exe_ids }: CapPayload, exeId: string)
     403,
     `the capability token does not allow executor ${shownId(exeId)}, ${allowed}; use what it ` +
       `allows, or ${ASK_FOR_ANOTHER}`,
-  );
+  ).because("token_other_executor");
 }
 
 /** What of a token a revocation is by. */
@@ -128,7 +145,7 @@ export function refuseKnownRevoked(
   if (!revokedWorkspaces.isRevoked(workspace_id, iat)) return;
   throw unauthorized(
     `the workspace was revoked, and the capability token with it; stop here, and ${ASK_FOR_ANOTHER}`,
-  );
+  ).because("workspace_revoked");
 }
 
 /**
@@ -162,13 +179,14 @@ export async function requireStillGood(
 ): Promise<void> {
   const { turn_id, workspace_id, token_exp, by_workspace } = terms;
   if (token_exp < Math.floor(Date.now() / 1000) && !services.switchboard.goesOn(turn_id, exeId)) {
-    throw unauthorized(`the capability token expired; ${again}`, "expired");
+    throw unauthorized(`the capability token expired; ${again}`, "expired")
+      .because("token_expired");
   }
   if (by_workspace && !await services.store.isExecutorBound(workspace_id, exeId)) {
     throw new HttpError(
       403,
       `executor ${shownId(exeId)} is bound to the token's workspace no more; use another executor`,
-    );
+    ).because("executor_unbound");
   }
   await refuseRevoked(services, terms);
 }
@@ -178,5 +196,5 @@ function turnRevoked(): HttpError {
   return unauthorized(
     "the turn was revoked: it can run nothing more; stop here, and begin a new turn with a new " +
       "capability token",
-  );
+  ).because("turn_revoked");
 }

@@ -37,7 +37,7 @@ export async function connectHarness(
 ): Promise<Response> {
   const { req, params } = context;
   const exe_id = params.exe_id!;
-  const cap = await requireCapability(services, bearerToken(req), exe_id);
+  const cap = await requireCapability(services, context, bearerToken(req), exe_id);
   const { turn_id } = cap;
   const harnessKey = requiredPublicKey(await readJsonObject(req), "harness_public_key");
   // While the store is away no executor can come back, and one that is here could not ask `validate`:
@@ -88,7 +88,7 @@ function speaksNoNoise(exeId: string, displayName?: string): HttpError {
     `${executorLabel(exeId, displayName)} does not speak Noise; point the harness at it by ` +
       "CODEX_EXEC_SERVER_URL (codex 0.140 or earlier, or any for a direct executor), or start codex " +
       "0.142 or later as the executor",
-  );
+  ).because("release_does_not_fit");
 }
 
 /** `POST /cloud/environment/{exe_id}/validate`: yes or no, and for a no not why. */

@@ -22,7 +22,7 @@ export async function registerConnection(
   const tokenHash = await requireRegistrationToken(services, context, exeId);
   const made = registrationOf(await readJsonObject(req));
   const registration = await services.store.registrations.make(exeId, made, tokenHash);
-  if (registration === undefined) throw registrationRefused();
+  if (registration === undefined) throw registrationRefused().because("wrong_registration_token");
   const { registration_id, kind, security_profile } = registration;
   const ticket = await services.tickets.executor.seal({ exe_id: exeId, registration_id, kind });
   log.info("executor registered", { exe_id: exeId, kind, remote });

@@ -1,5 +1,4 @@
 import { isSigned } from "../auth/sigv4.ts";
-import { log } from "../logging.ts";
 import type { Registration } from "../model.ts";
 import type { Services } from "../services.ts";
 import {
@@ -46,7 +45,6 @@ export async function codexExec(services: Services, context: RequestContext): Pr
   const origin = isDirect
     ? await requireSignedUpgrade(services, context, exeId)
     : await authenticate(services, context, exeId, credential!);
-  if (origin === undefined) throw dialRefused();
   requireWebSocket(req);
   const owner = `executor ${exeId}`;
   if (services.openSockets.isRefused(owner)) {
@@ -54,9 +52,9 @@ export async function codexExec(services: Services, context: RequestContext): Pr
       `too many connections of ${executorLabel(exeId)} have stopped reading; stop their ` +
         `processes, or wait ${BEHIND_RETRY_AFTER_S} s and try again`,
       BEHIND_RETRY_AFTER_S,
-    );
+    ).because("peers_stopped_reading");
   }
-  refuseContested(services, exeId, remote);
+  refuseContested(services, exeId);
   const giveBack = origin.useUp?.();
   try {
     return upgrade(services, context, owner, (socket) => {
@@ -75,23 +73,15 @@ export async function codexExec(services: Services, context: RequestContext): Pr
  *
  * @throws {HttpError} 409: each codex comes again then, ever more slowly
  */
-function refuseContested(
-  { switchboard }: Services,
-  exeId: string,
-  remote: string,
-): void {
+function refuseContested({ switchboard }: Services, exeId: string): void {
   const ms = switchboard.refusesNewcomersForMs(exeId);
   if (ms === 0) return;
-  log.info("executor refused: it is contested, and connected from elsewhere", {
-    exe_id: exeId,
-    remote,
-  });
   throw new HttpError(
     409,
     `${executorLabel(exeId)} is connected already, and several machines use its registration ` +
       "token: give each machine an executor and a token of its own",
     { "retry-after": String(Math.ceil(ms / 1000)) },
-  );
+  ).because("contested");
 }
 
 function tokenMissing(): HttpError {
@@ -101,7 +91,7 @@ function tokenMissing(): HttpError {
       "register answered with",
     {},
     "missing_signature",
-  );
+  ).because("registration_token_missing");
 }
 
 /** One answer for an executor that does not exist and for a token that is not its own. */
@@ -113,24 +103,31 @@ function dialRefused(): HttpError {
   );
 }
 
-/** What the credential stands for; `undefined` when it is no good. */
+/**
+ * What the credential stands for.
+ *
+ * @throws {HttpError} when it is no good
+ */
 async function authenticate(
   services: Services,
   context: RequestContext,
   exeId: string,
   credential: string,
-): Promise<Origin | undefined> {
+): Promise<Origin> {
   const { store, tickets, switchboard } = services;
   if (tickets.executor.looksLike(credential)) {
     const ticket = await tickets.executor.open(credential);
-    if (ticket?.exe_id !== exeId) return undefined;
+    if (ticket?.exe_id !== exeId) throw dialRefused().because("wrong_ticket");
     const found = await store.registrations.find(exeId, ticket.registration_id);
-    if (found === undefined) return undefined;
+    if (found === undefined) throw dialRefused().because("ticket_expired");
     // The store may not have heard of a connection that lasts: it may have been away.
     const live = switchboard.find(exeId)?.registration?.registration_id;
-    if (!found.isFresh && live !== ticket.registration_id) throw unauthorized(TICKET_ENDED);
+    if (!found.isFresh && live !== ticket.registration_id) {
+      throw unauthorized(TICKET_ENDED).because("ticket_expired");
+    }
     return { registration: found.registration, tokenHash: found.tokenHash };
   }
-  const tokenHash = await checkRegistrationToken(services, context, exeId, credential);
-  return tokenHash === undefined ? undefined : { tokenHash };
+  return {
+    tokenHash: await checkRegistrationToken(services, context, exeId, credential, dialRefused),
+  };
 }

@@ -89,7 +89,8 @@ export async function requireSignedUpgrade(
       // Whatever its date, it is refused for that by then.
       const exp = (Date.now() + 2 * CLOCK_TOLERANCE_MS) / 1000;
       if (usedSignatures.use(signature, exp)) return () => usedSignatures.giveBack(signature);
-      throw unavailable("this signature was used before; sign anew, and try again");
+      throw unavailable("this signature was used before; sign anew, and try again")
+        .because("signature_used");
     },
   };
 }
@@ -105,7 +106,7 @@ async function requireSignature(
   call: Call,
 ): Promise<RightSignature> {
   const { store, directKeys, wrongTokens } = services;
-  const { req, url, source, remote } = context;
+  const { req, url, source } = context;
   const claim = requireClaim(req, url, call.headers);
   const amzDate = req.headers.get("x-amz-date") ?? "";
   const signedAt = parseAmzDate(amzDate);
@@ -132,11 +133,10 @@ async function requireSignature(
   }
   if (hash === undefined || !isRight) {
     refuseAfter(wrongTokens.count(exeId, source), "signatures");
-    log.info("wrong signature", { exe_id: hash && exeId, remote });
     throw refused(
       "unknown executor, or a signature that its key pair did not make; start codex exec-server with " +
         "the id and the pair that `executor add --direct` printed, or add the executor anew",
-    );
+    ).because(hash === undefined ? "unknown_executor" : "wrong_signature");
   }
   // Only now: whose signature is wrong learns no more than that.
   refuseClocksApart(signedAt - Date.now(), exeId, call);
@@ -150,7 +150,7 @@ function requireClaim(req: Request, url: URL, headers: readonly string[]): Signa
     throw refused(
       "missing signature; start codex exec-server with --aws-sigv4",
       "missing_signature",
-    );
+    ).because("signature_missing");
   }
   const claim = parseClaim(authorization);
   if (claim === undefined) {
@@ -199,9 +199,10 @@ function refuseClocksApart(aheadMs: number, exeId: string, { clocksApart }: Call
   throw clocksApart(
     `the clock of executor ${exeId} is ${minutes} minutes ${way} the gateway's; ` +
       "set it right (5 minutes are allowed)",
-  );
+  ).because("clocks_apart");
 }
 
 function refused(message: string, rejection: RejectionReason = "invalid_signature"): HttpError {
-  return new HttpError(401, message, { "www-authenticate": "AWS4-HMAC-SHA256" }, rejection);
+  return new HttpError(401, message, { "www-authenticate": "AWS4-HMAC-SHA256" }, rejection)
+    .because("signature_malformed");
 }

@@ -25,13 +25,14 @@ export async function connectedExecutors(
   const { store, switchboard, config } = services;
   const token = bearerToken(req);
   const cap = token?.includes(".") && !holdsSecret(req, config.internalSharedSecret)
-    ? await verifyCapability(services, token)
+    ? await verifyCapability(services, context, token)
     : undefined;
   if (cap === undefined) gatewayApi(services, context);
   else await refuseRevoked(services, cap);
   const workspaceId = checkId(url.searchParams.get("workspace_id") ?? "", "workspace_id");
   if (cap !== undefined && cap.workspace_id !== workspaceId) {
-    throw new HttpError(403, "the capability token is for another workspace");
+    throw new HttpError(403, "the capability token is for another workspace")
+      .because("token_other_workspace");
   }
   const connected = await store.connectedExecutorsForWorkspace(
     workspaceId,

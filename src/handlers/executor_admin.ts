@@ -95,5 +95,5 @@ function isoTime(ms: number): string {
 }
 
 function notFound(exeId: string): HttpError {
-  return new HttpError(404, `there is no executor ${exeId}`);
+  return new HttpError(404, `there is no executor ${exeId}`).because("unknown_executor");
 }

@@ -45,7 +45,7 @@ export async function registerExecutor(
  */
 function userIdOf(req: Request): string {
   const header = req.headers.get("x-user-id") ?? "";
-  if (header === "") throw unauthorized("missing user");
+  if (header === "") throw unauthorized("missing user").because("user_missing");
   const bytes = Uint8Array.from(header, (character) => character.charCodeAt(0));
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -1,11 +1,10 @@
 import { secretsEqual } from "../auth/constant_time.ts";
-import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { bearerToken, HttpError, type RequestContext, unauthorized } from "./http.ts";
 
 /** Who asks, and where to count it if the secret is wrong. */
 type Needs = Pick<Services, "config" | "wrongSecrets">;
-type Asker = Pick<RequestContext, "req" | "source" | "remote">;
+type Asker = Pick<RequestContext, "req" | "source">;
 
 /** Lets a request pass or throws the refusal. */
 export type Guard = (services: Needs, asker: Asker) => void;
@@ -40,7 +39,7 @@ function given(req: Request): (string | undefined)[] {
 
 /** @throws {HttpError} 401; 429 for a wrong one, after too many from where it comes from */
 function requireSecret({ wrongSecrets }: Needs, asker: Asker, secrets: readonly string[]): void {
-  const { req, source, remote } = asker;
+  const { req, source } = asker;
   if (secrets.map((secret) => holdsSecret(req, secret)).includes(true)) return;
   if (given(req).some((text) => text !== undefined)) {
     const seconds = wrongSecrets.count(source);
@@ -49,9 +48,14 @@ function requireSecret({ wrongSecrets }: Needs, asker: Asker, secrets: readonly 
         429,
         `too many wrong internal secrets from this address; wait ${seconds} s, and send the right one`,
         { "retry-after": String(seconds) },
-      );
+      ).because("too_many_wrong_secrets");
     }
-    log.info("wrong internal secret", { remote });
+    throw secretRefused().because("wrong_internal_secret");
   }
-  throw unauthorized("missing or wrong internal secret");
+  throw secretRefused().because("secret_missing");
+}
+
+/** One answer for none and a wrong one. */
+function secretRefused(): HttpError {
+  return unauthorized("missing or wrong internal secret");
 }

@@ -19,7 +19,7 @@ export async function readyz({ config, store, stopping }: Services): Promise<Res
     if (!inTime) throw new Error(`no answer within ${READY_TIMEOUT_MS} ms`);
   } catch (error) {
     log.warn("the store does not answer", { error: `${error}` });
-    throw unavailable("the store does not answer");
+    throw unavailable("the store does not answer").because("database_away");
   }
   return new Response("ok");
 }

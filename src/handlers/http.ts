@@ -4,6 +4,15 @@
  * @module
  */
 import type { Services } from "../services.ts";
+import { reasonOfStatus, type RefusalReason } from "./refusal_reason.ts";
+
+/** Whom a request turned out to be about, for the line that a refusal leaves. */
+export interface Subject {
+  /** The executor that was asked for, there or not. */
+  exeId?: string;
+  /** The turn, once its token has been found to be signed here. */
+  turnId?: string;
+}
 
 /** One request, as a handler sees it. */
 export interface RequestContext {
@@ -17,6 +26,8 @@ export interface RequestContext {
   readonly source: string;
   /** When the request came, by `performance.now()`: how long it may be held counts from there. */
   readonly arrivedAt: number;
+  /** To be added to by whoever learns more. */
+  readonly subject: Subject;
 }
 
 /** Answers a request; what it throws becomes the error answer. */
@@ -50,6 +61,7 @@ export class HttpError extends Error {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly rejection: RejectionReason | undefined;
+  #reason: RefusalReason | undefined;
 
   /** @param rejection for the diagnostics of codex, where its own word fits */
   constructor(
@@ -62,6 +74,17 @@ export class HttpError extends Error {
     this.status = status;
     this.headers = headers;
     this.rejection = rejection;
+  }
+
+  /** Why, in one word that no caller sees, for the log and the metrics. */
+  get reason(): RefusalReason {
+    return this.#reason ?? reasonOfStatus(this.status);
+  }
+
+  /** Says why, where the status alone does not; returns itself. */
+  because(reason: RefusalReason): this {
+    this.#reason = reason;
+    return this;
   }
 }
 
@@ -81,7 +104,8 @@ export function unavailable(
 
 /** The refusal of a gateway that stops: codex comes again, and finds the next one. */
 export function restarting(): HttpError {
-  return unavailable("the gateway is restarting; try again in a second", 1, "pod_draining");
+  return unavailable("the gateway is restarting; try again in a second", 1, "pod_draining")
+    .because("restarting");
 }
 
 /** The token of `Authorization: Bearer <token>`, if there is one. */

@@ -119,7 +119,7 @@ function notConnected({ switchboard }: Needs, exeId: string, said: StoreSaid): H
   const label = executorLabel(exeId, known?.display_name);
   if (isTold && known === undefined) {
     const message = `there is no ${label} (any more); ask the platform which executor to use`;
-    return unavailable(message, 1, "unknown_route");
+    return unavailable(message, 1, "unknown_route").because("unknown_executor");
   }
   return unavailable(
     `${label} is not connected${
@@ -128,7 +128,7 @@ function notConnected({ switchboard }: Needs, exeId: string, said: StoreSaid): H
       "there, or wait until it is back, and try again",
     1,
     "route_unavailable",
-  );
+  ).because("not_connected");
 }
 
 function sinceWhen(

@@ -147,9 +147,9 @@ function families(services: Services): Family[] {
     },
     {
       name: "cxg_refusals_total",
-      help: "Requests refused, by route and status.",
+      help: "Requests refused, by route, status and reason.",
       type: "counter",
-      samples: refusals.samples(),
+      samples: refusals.samples,
     },
     {
       name: "cxg_log_lines_dropped_total",

@@ -17,29 +17,30 @@ export async function requireRegistrationToken(
 ): Promise<string> {
   const token = bearerToken(context.req);
   if (token === undefined) throw tokenMissing();
-  const hash = await checkRegistrationToken(services, context, exeId, token);
-  if (hash === undefined) throw registrationRefused();
-  return hash;
+  return await checkRegistrationToken(services, context, exeId, token, registrationRefused);
 }
 
 /**
- * Whether a token is the executor's registration token: by its digest, right or wrong, where it has
+ * Judges whether a token is the executor's registration token: by its digest, right or wrong, where it has
  * one. For an executor that does not exist the answer is no, after the same work. Only where a row is
  * older than digests does bcrypt judge, and after the first yes the row has a digest too.
  *
  * Wrong tokens are limited. A right one is let in however many wrong ones came before it, from
  * wherever; but where it takes bcrypt to tell, nothing is checked from a source that is over its limit.
  *
- * @returns the bcrypt hash that it goes with, where it is; what else comes of it goes with that too
+ * @param refused makes the refusal of a wrong one
+ * @returns the bcrypt hash that it goes with; what else comes of it goes with that too
+ * @throws what `refused` makes
  * @throws {HttpError} 429 for a wrong token, after too many
  * @throws {BusyError} when too many tokens are being checked by bcrypt
  */
 export async function checkRegistrationToken(
   services: Services,
-  { source, remote }: Pick<RequestContext, "source" | "remote">,
+  { source }: Pick<RequestContext, "source">,
   exeId: string,
   token: string,
-): Promise<string | undefined> {
+  refused: () => HttpError,
+): Promise<string> {
   const { store, wrongTokens } = services;
   const executor = await store.getRegistrationTokenDigest(exeId);
   if (executor === undefined || executor.digest !== undefined) {
@@ -50,8 +51,10 @@ export async function checkRegistrationToken(
     if (await isByBcrypt(services, source, exeId, token, hash)) return hash;
   }
   refuseAfter(wrongTokens.count(exeId, source));
-  log.info("wrong registration token", { exe_id: executor && exeId, remote });
-  return undefined;
+  // Told apart where only the operator reads it.
+  throw refused().because(
+    executor === undefined ? "unknown_executor" : "wrong_registration_token",
+  );
 }
 
 async function isByBcrypt(
@@ -86,14 +89,14 @@ export function refuseAfter(seconds: number, what = "registration tokens"): void
     `too many wrong ${what}; wait ${seconds} s, and start codex exec-server with what ` +
       "`executor add` printed",
     { "retry-after": String(seconds) },
-  );
+  ).because("too_many_wrong_tokens");
 }
 
 function tokenMissing(): HttpError {
   return unauthorized(
     "missing registration token; start codex exec-server with the line that `executor add` printed",
     "missing_signature",
-  );
+  ).because("registration_token_missing");
 }
 
 /** One answer for an executor that does not exist and for a token that is not its own. */

@@ -7,17 +7,18 @@ import { HttpError, noContent, prefersRepresentation, type RequestContext } from
 /** `POST /api/codex-exec/workspaces/{wid}/executors`: the workspace may reach the executor. */
 export async function bindExecutor(
   { store }: Services,
-  { req, params }: RequestContext,
+  { req, params, subject }: RequestContext,
 ): Promise<Response> {
   const workspaceId = checkId(params.wid!, "workspace id");
   const body = await readJsonObject(req);
   const exeId = checkId(requiredText(body, "exe_id", 128), "exe_id");
+  subject.exeId = exeId;
   const isDefault = optionalBoolean(body, "is_default");
   try {
     await store.bindWorkspaceExecutor(workspaceId, exeId, isDefault);
   } catch (error) {
     if (error instanceof ExecutorNotFoundError) {
-      throw new HttpError(404, `there is no executor ${exeId}`);
+      throw new HttpError(404, `there is no executor ${exeId}`).because("unknown_executor");
     }
     throw error;
   }

@@ -40,7 +40,7 @@ gatewayTest("what goes on is counted, in the Prometheus format", async (gateway)
     'cxg_frame_bytes_total{to="executor"}': "hello".length + claims,
     'cxg_frame_bytes_total{to="harness"}': 1000,
     'cxg_dropped_frames_total{reason="no_bridge"}': 1,
-    'cxg_refusals_total{route="/bridge/:exe_id",status="401"}': 1,
+    'cxg_refusals_total{route="/bridge/:exe_id",status="401",reason="token_malformed"}': 1,
     "cxg_bcrypt_waiting": 0,
     "cxg_store_errors_total": 0,
   };

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { connect as connectTcp } from "node:net";
 import { BusyError } from "../../src/auth/registration_tokens.ts";
 import { deriveTickets } from "../../src/auth/tickets.ts";
+import { REASON_OF_STATUS, REASONS } from "../../src/handlers/refusal_reason.ts";
 import { adviceFor, MAX_MESSAGE } from "../../src/handlers/wording.ts";
 import { ROUTES } from "../../src/routes.ts";
 import { dialIn } from "../support/exclusive.ts";
@@ -524,6 +525,37 @@ const CASES: readonly Case[] = [
   ...dialCases(),
 ];
 
+/** What the table is refused for. */
+const COUNTED_REASONS: readonly string[] = [
+  "bad_body",
+  "bad_request",
+  "executor_held",
+  "method_not_allowed",
+  "not_connected",
+  "not_found",
+  "payload_too_large",
+  "registered_anew",
+  "registration_token_missing",
+  "release_does_not_fit",
+  "request_timeout",
+  "signature_malformed",
+  "signature_missing",
+  "ticket_expired",
+  "ticket_other_executor",
+  "ticket_used",
+  "token_expired",
+  "token_malformed",
+  "token_missing",
+  "token_other_executor",
+  "turn_revoked",
+  "unknown_executor",
+  "upgrade_required",
+  "wrong_registration_token",
+  "wrong_signature",
+  "wrong_ticket",
+  "wrong_token_signature",
+];
+
 gatewayTest("each refusal says what to do, briefly, and gives nothing away", async (gateway) => {
   const rig = await makeRig(gateway);
   await using _noise = await dialInAsNoise(gateway, rig.noise);
@@ -545,6 +577,23 @@ gatewayTest("each refusal says what to do, briefly, and gives nothing away", asy
   for (const status of [400, 401, 403, 404, 405, 408, 409, 413, 426, 503]) {
     assert.ok(seen.has(status), `${status} is in the table`);
   }
+  const samples = await gateway.samples("cxg_refusals_total");
+  const reasons = samples.map((sample) =>
+    /^cxg_refusals_total\{route="[^"]+",status="\d+",reason="(\w+)"\} \d+$/.exec(sample)?.[1] ??
+      sample
+  );
+  assert.deepEqual([...new Set(reasons)].sort(), COUNTED_REASONS);
+});
+
+Deno.test("docs/refusals.md explains every reason that there is, and no other", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/refusals.md", import.meta.url));
+  const [, table] = page.split("| Reason ");
+  const explained = table!.split("\n\n")[0]!.split("\n")
+    .flatMap((row) =>
+      [...row.split("|")[1]?.matchAll(/`(\w+)`/g) ?? []].map(([, reason]) => reason)
+    );
+  const all = [...REASONS, ...Object.values(REASON_OF_STATUS), "refused"];
+  assert.deepEqual(explained.sort(), all.sort());
 });
 
 switchboardTest("429 says what to do: wrong tokens, and failed handshakes", async (gateway) => {

@@ -85,7 +85,7 @@ switchboardTest("limits and the log have the client's own address", async (gatew
   for (let i = 0; i < 10; i++) {
     assert.equal(await registerFrom("127.0.0.9", newRegistrationToken()), 401);
   }
-  assert.equal(logs.fieldsOf("wrong registration token")?.remote, "127.0.0.9");
+  assert.equal(logs.fieldsOf("refused")?.remote, "127.0.0.9");
   assert.equal(await registerFrom("127.0.0.9", newRegistrationToken()), 429);
   assert.equal(await registerFrom("127.0.0.8", newRegistrationToken()), 401, "and nobody else");
 }, { ...SELF_SIGNED, host: "0.0.0.0" });
@@ -97,7 +97,7 @@ switchboardTest("a trusted proxy's word counts, over TLS too", async (gateway) =
     method: "POST",
     headers: { authorization: "Bearer wrong", "x-forwarded-for": "203.0.113.7" },
   }).then((response) => response.body?.cancel());
-  assert.equal(logs.fieldsOf("wrong registration token")?.remote, "203.0.113.7");
+  assert.equal(logs.fieldsOf("refused")?.remote, "203.0.113.7");
 }, { ...SELF_SIGNED, trustedProxies: ["127.0.0.1"] });
 
 // What the kernel and the TLS layer hold for a peer is bounded, so that the gateway's own limit is reached.

@@ -5,8 +5,7 @@ import { CapturedLogs } from "../support/logs.ts";
 /** Behind a proxy, so that a test can come from any address. */
 const PROXIED = { trustedProxies: ["127.0.0.1"] };
 
-switchboardTest("wrong internal secrets are limited by address, and logged", async (gateway) => {
-  using logs = new CapturedLogs();
+switchboardTest("wrong internal secrets are limited by address", async (gateway) => {
   const paths = [
     "/metrics",
     "/api/exec-gateway/connected?workspace_id=ws_test",
@@ -24,11 +23,6 @@ switchboardTest("wrong internal secrets are limited by address, and logged", asy
   assert.equal((await ask(gateway, paths[0]!, "192.0.2.1", {})).status, 401);
   const right = { "x-internal-secret": SECRETS.shared };
   assert.equal((await ask(gateway, paths[0]!, "192.0.2.1", right)).status, 200);
-  const logged = logs.records.filter(({ message }) => message.join("") === "wrong internal secret");
-  assert.deepEqual(logged.map(({ properties }) => properties.remote), [
-    ...Array(10).fill("192.0.2.1"),
-    "192.0.2.2",
-  ]);
 }, PROXIED);
 
 switchboardTest("the right secret beside somebody else's is right", async (gateway) => {
@@ -37,7 +31,7 @@ switchboardTest("the right secret beside somebody else's is right", async (gatew
     const both = { "x-internal-secret": SECRETS.shared, authorization: "Bearer a-proxy's" };
     assert.equal((await ask(gateway, "/metrics", "192.0.2.1", both)).status, 200);
   }
-  assert.equal(logs.fieldsOf("wrong internal secret"), undefined);
+  assert.equal(logs.fieldsOf("refused"), undefined);
 }, PROXIED);
 
 async function ask(

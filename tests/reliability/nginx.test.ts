@@ -41,7 +41,7 @@ nginxTest(
     harness.send("still there?");
     assert.equal(await machine.next(), "still there?");
     await fetchFrom("127.0.0.9", `${front.url}/cloud/environment/${executor.exe_id}/register`);
-    const line = /"wrong registration token".*"remote":"127\.0\.0\.9"/;
+    const line = /"refused".*"wrong_registration_token".*"remote":"127\.0\.0\.9"/;
     await until("it is logged", () => line.test(gateway.log));
   },
 );

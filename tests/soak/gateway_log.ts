@@ -10,6 +10,8 @@ const EXPECTED_WARNINGS = new Set([
   "executor dialled in anew: its earlier connection is closed",
   // To an executor that asked late: the turn was revoked, or it has registered again, meanwhile.
   "harness key refused",
+  // Of strangers, who try wrong registration tokens.
+  "refused",
 ]);
 
 /** Reads what the gateway logs, and forgets it: an hour of it would fill the memory. */
