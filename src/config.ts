@@ -37,6 +37,9 @@ const DEFAULT_MAX_CONNECTIONS_PER_ADDRESS = 16_384;
  */
 const LARGEST_FRAME_BYTES = 64 * MIB - 2;
 
+/** Where the internal endpoints are, if nothing else is said, once they have a port of their own. */
+export const DEFAULT_INTERNAL_HOST = "127.0.0.1";
+
 /** Where data is kept when nothing else is said. */
 export const DEFAULT_DATA_DIR = "./data";
 
@@ -51,6 +54,8 @@ export interface Config {
   host: string;
   /** Whether another gateway process may listen on the same port, so that one can replace the other. */
   sharePort: boolean;
+  /** Where the internal endpoints are served, and nowhere else; with all others when absent. */
+  internal?: { readonly host: string; readonly port: number };
   /** The certificate to serve TLS with; without one it serves plain HTTP. */
   tls?: TlsConfig;
   /** The PostgreSQL server; the embedded database in `dataDir` when absent. */
@@ -132,8 +137,10 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   };
 
   const host = check("CXG_HOST", "127.0.0.1", parseHost);
-  const port = check("CXG_PORT", DEFAULT_PORT, parsePort);
+  const port = check("CXG_PORT", DEFAULT_PORT, parsePort) ?? DEFAULT_PORT;
   const sharePort = check("CXG_SHARE_PORT", false, parseSwitch);
+  const internalPort = check("CXG_INTERNAL_PORT", undefined, parsePort);
+  const internalHost = check("CXG_INTERNAL_HOST", DEFAULT_INTERNAL_HOST, parseHost);
   const dataDir = read("CXG_DATA_DIR") ?? DEFAULT_DATA_DIR;
   const databaseUrl = check("CXG_DATABASE_URL", undefined, parseDatabaseUrl);
   const publicWsBaseUrl = check("CXG_PUBLIC_WS_BASE_URL", undefined, parseWsBaseUrl);
@@ -164,6 +171,16 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     problems.push("CXG_PUBLIC_WS_BASE_URL must be a wss:// URL where the gateway serves TLS");
   }
   if (sharePort && port === 0) problems.push("CXG_SHARE_PORT needs a CXG_PORT that is not 0");
+  if (sharePort && internalPort === 0) {
+    problems.push("CXG_SHARE_PORT needs a CXG_INTERNAL_PORT that is not 0");
+  }
+  if (internalPort !== undefined && internalPort === port && port !== 0) {
+    problems.push("CXG_INTERNAL_PORT must be another port than CXG_PORT");
+  }
+  const isInternalBad = problems.some((problem) => problem.startsWith("CXG_INTERNAL_"));
+  if (internalPort === undefined && read("CXG_INTERNAL_HOST") !== undefined && !isInternalBad) {
+    problems.push("CXG_INTERNAL_HOST needs a CXG_INTERNAL_PORT");
+  }
   if (read("CXG_DATABASE_URL") !== undefined) {
     for (const name of ["CXG_CAPTOKEN_HMAC_SECRET", "CXG_AGENTSERVER_INTERNAL_SECRET"]) {
       if (read(name) === undefined) {
@@ -189,6 +206,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     port,
     host,
     sharePort,
+    internal: internalPort === undefined ? undefined : { host: internalHost, port: internalPort },
     tls,
     databaseUrl,
     dataDir,
@@ -241,9 +259,9 @@ class Problem {
   constructor(readonly text: string) {}
 }
 
-function parsePort(text: string): number | Problem {
-  // What Kubernetes sets in every pod for a Service that is named cxg.
-  if (/^(?:tcp|udp):\/\/\S+:\d+$/.test(text)) return DEFAULT_PORT;
+function parsePort(text: string): number | undefined | Problem {
+  // What Kubernetes sets in every pod for a Service that is named cxg, or cxg-internal: no port was set.
+  if (/^(?:tcp|udp):\/\/\S+:\d+$/.test(text)) return undefined;
   const port = Number(text);
   return /^\d+$/.test(text) && port <= 65535
     ? port

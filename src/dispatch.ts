@@ -11,7 +11,7 @@ import { reasonOfStatus } from "./handlers/refusal_reason.ts";
 import { adviceFor, MAX_MESSAGE, shown } from "./handlers/wording.ts";
 import { log } from "./logging.ts";
 import { parseTarget, pathAsShown } from "./request_target.ts";
-import { findRoute } from "./routes.ts";
+import { findRoute, type Side } from "./routes.ts";
 import type { Services } from "./services.ts";
 import {
   DatabaseFullError,
@@ -35,10 +35,12 @@ const REJECTION_HEADER = "x-codex-rendezvous-rejection-reason";
 /**
  * Answers one request; never throws.
  *
+ * @param side of the gateway, that it came in on
  * @param arrivedAt when it came, by `performance.now()`
  */
 export async function dispatch(
   services: Services,
+  side: Side,
   req: Request,
   info: Deno.ServeHandlerInfo<Deno.NetAddr>,
   arrivedAt = performance.now(),
@@ -52,7 +54,7 @@ export async function dispatch(
     services.refusals.note({ refusal, subject: {}, remote, source: sourceOf(remote) });
     return errorResponse(refusal, pathAsShown(req.url));
   }
-  const response = await answer(services, req, url, remote, arrivedAt);
+  const response = await answer(services, side, req, url, remote, arrivedAt);
   // A codex that sends its next call into the kept-alive connection of a gateway that was replaced
   // meanwhile gives up (protocol.md section 6). Nobody should into that of one that stops.
   if (url.pathname.startsWith("/cloud/") || services.stopping.aborted && response.status !== 101) {
@@ -63,6 +65,7 @@ export async function dispatch(
 
 async function answer(
   services: Services,
+  side: Side,
   req: Request,
   url: URL,
   remote: string,
@@ -81,7 +84,7 @@ async function answer(
         TOO_MANY_RETRY_AFTER_S,
       ).because("too_many_connections");
     }
-    const { route, params } = findRoute(req.method, url.pathname);
+    const { route, params } = findRoute(req.method, url.pathname, side);
     path = route.path;
     subject.exeId = params.exe_id;
     if (route.joins) watchClient(req);

@@ -12,8 +12,12 @@ const GATEWAY_FILE = "gateway.json";
 
 /** What the gateway leaves there. */
 export interface GatewayFile {
-  /** The http:// or https:// URL of the listener on this machine. */
+  /** The http:// or https:// URL of the listener on this machine: the public one of two. */
   url: string;
+  /** That of the internal endpoints, where they have a port of their own. */
+  internal_url?: string;
+  /** What to dial for that, where its host is only what the certificate is for. */
+  internal_host?: string;
   /** The ws:// or wss:// base that executors and harnesses use, where one is configured. */
   public_ws_base_url?: string;
   /** The certificate of the CA to trust for `url`, where the gateway made its own: a PEM file. */

@@ -24,6 +24,12 @@ import { metrics } from "./handlers/metrics.ts";
 import { status } from "./handlers/status.ts";
 import { bindExecutor, listExecutors, unbindExecutor } from "./handlers/workspaces.ts";
 
+/**
+ * Which endpoints answer: all of them, or, where the internal ones have a port of their own, one side's.
+ * Probes are on both.
+ */
+export type Side = "all" | "public" | "internal";
+
 /** An endpoint: what it answers to, who may call it, and what answers. */
 export interface Route {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
@@ -75,6 +81,17 @@ export const ROUTES: readonly Route[] = [
   route("DELETE", "/api/codex-exec/workspaces/:wid/executors/:exe_id", unbindExecutor, internalApi),
 ];
 
+const PROBES: ReadonlySet<Handler> = new Set([healthz, readyz]);
+
+/** What is for a platform and for operators, and for no executor or harness. */
+const INTERNAL = /^\/(?:api|metrics|console)(?:\/|$)/;
+
+const BY_SIDE: Readonly<Record<Side, readonly Route[]>> = {
+  all: ROUTES,
+  public: ROUTES.filter(({ path }) => !INTERNAL.test(path)),
+  internal: ROUTES.filter(({ path, handler }) => INTERNAL.test(path) || PROBES.has(handler)),
+};
+
 /** The endpoint a request is for, and its path's parameters. */
 export interface Match {
   readonly route: Route;
@@ -85,12 +102,13 @@ export interface Match {
  * Finds the endpoint. `HEAD` is answered wherever `GET` is (RFC 9110 section 9.3.2).
  *
  * @param pathname the path as it came, percent-encoded
+ * @param side what is on the other one is unknown
  * @throws {HttpError} 404 for an unknown path, 405 naming the methods that the path allows, 400 for a
  * parameter that is not percent-encoded UTF-8
  */
-export function findRoute(method: string, pathname: string): Match {
+export function findRoute(method: string, pathname: string, side: Side = "all"): Match {
   const allowed: string[] = [];
-  for (const route of ROUTES) {
+  for (const route of BY_SIDE[side]) {
     const groups = route.pattern.exec({ pathname })?.pathname.groups;
     if (groups === undefined) continue;
     if (route.method === method || (route.method === "GET" && method === "HEAD")) {

@@ -10,7 +10,8 @@ import { type Config, ConfigError, DEFAULT_DATA_DIR, loadConfigFromEnv } from ".
 import { writeGatewayFile } from "./gateway_file.ts";
 import { configureLogging, log, logsWritten } from "./logging.ts";
 import { oneLine } from "./one_line.ts";
-import { ListenError, Server } from "./server.ts";
+import { ListenError } from "./ports.ts";
+import { Server } from "./server.ts";
 import { shellWord } from "./shell_word.ts";
 import {
   DatabaseSetupError,
@@ -75,8 +76,7 @@ async function run(): Promise<number> {
     }
     throw error;
   }
-  const url = localUrl(config, server);
-  announce(config, server, url);
+  announce(config, server);
   await stopSignal();
   log.info("stopping");
   if (await within(STOP_TIMEOUT_MS, server.shutdown())) log.info("stopped");
@@ -84,25 +84,43 @@ async function run(): Promise<number> {
   return 0;
 }
 
-/** The URL under which this machine reaches the gateway, with a host that its certificate is for. */
-function localUrl({ host, publicWsBaseUrl }: Config, { addr, certificate }: Server): string {
-  if (certificate === undefined) return httpUrl(host, addr.port);
-  const loopback = ["0.0.0.0", "::", "127.0.0.1", "::1", "localhost"].includes(host);
-  const candidates = [
-    reachableHost(host),
-    ...loopback ? ["localhost"] : [],
-    ...publicWsBaseUrl ? [hostOf(publicWsBaseUrl)] : [],
-  ];
-  return httpUrl(certificate.hostFor(candidates), addr.port, "https");
+/** How this machine reaches a port of the gateway. */
+interface Reached {
+  readonly url: string;
+  /** What to dial, where the URL has another host because the certificate is for no other. */
+  readonly host?: string;
 }
 
-function announce(config: Config, { addr, certificate }: Server, url: string): void {
+/** @param addr the host as it is configured, and the port that it has */
+function reach(
+  { hostname, port }: Pick<Deno.NetAddr, "hostname" | "port">,
+  { publicWsBaseUrl }: Config,
+  { certificate }: Server,
+): Reached {
+  if (certificate === undefined) return { url: httpUrl(hostname, port) };
+  const isLoopback = ["0.0.0.0", "::", "127.0.0.1", "::1", "localhost"].includes(hostname);
+  const local = [reachableHost(hostname), ...isLoopback ? ["localhost"] : []];
+  const host = certificate.hostFor([
+    ...local,
+    ...publicWsBaseUrl ? [hostOf(publicWsBaseUrl)] : [],
+  ]);
+  const url = httpUrl(host, port, "https");
+  return local.includes(host) ? { url } : { url, host: local[0] };
+}
+
+function announce(config: Config, server: Server): void {
+  const { addr, internalAddr, certificate } = server;
+  const { url } = reach({ hostname: config.host, port: addr.port }, config, server);
+  const internal = internalAddr &&
+    reach({ hostname: config.internal!.host, port: internalAddr.port }, config, server);
   const embedded = config.databaseUrl === undefined;
   const ca = certificate?.ca;
   if (embedded) {
     try {
       writeGatewayFile(config.dataDir, {
         url,
+        internal_url: internal?.url,
+        internal_host: internal?.host,
         public_ws_base_url: config.publicWsBaseUrl,
         ca_file: ca?.file,
       });
@@ -117,11 +135,13 @@ function announce(config: Config, { addr, certificate }: Server, url: string): v
     address: addr.hostname,
     port: addr.port,
     url,
+    internal_address: internalAddr?.hostname,
+    internal_port: internalAddr?.port,
     ca_sha256: ca?.fingerprint,
     database: embedded ? "embedded" : "postgresql",
   });
   print(`codex-exec-gateway listens on ${url}
-${
+${internal === undefined ? "" : `its API and metrics: ${internal.url}\n`}${
     ca === undefined
       ? ""
       : `its CA: ${config.dataDir}/${ca.file}\nSHA-256 of that: ${ca.fingerprint}\n`

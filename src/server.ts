@@ -10,11 +10,11 @@ import { dispatch } from "./dispatch.ts";
 import { ExecutorWatch } from "./executor_watch.ts";
 import { Holdings } from "./holdings.ts";
 import { LastSeen, sightingOf } from "./last_seen.ts";
-import { Listener } from "./listener.ts";
 import { SwitchboardCounts } from "./listeners/switchboard_counts.ts";
 import { logEvent } from "./listeners/switchboard_log.ts";
 import { log } from "./logging.ts";
 import { Pacer } from "./pacer.ts";
+import { Ports } from "./ports.ts";
 import { type Abilities, adaptToRuntime } from "./runtime/abilities.ts";
 import { Refusals } from "./refusals.ts";
 import { Revocations } from "./revocations.ts";
@@ -30,7 +30,6 @@ import { TURN_REVOKED, WORKSPACE_REVOKED } from "./switchboard/endings.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
 import { Switchboard } from "./switchboard/switchboard.ts";
 import { ServerCertificate } from "./tls/server_certificate.ts";
-import { TlsListener } from "./tls/tls_listener.ts";
 import { sleep, within } from "./within.ts";
 
 /** How many revoked turns are held in memory; the package page says about 10,000. */
@@ -44,11 +43,6 @@ const TAKE_OVER_TIMEOUT_MS = 15_000;
 
 /** How long a gateway that waits for its turn to serve is given to listen, in milliseconds. */
 const SUCCESSOR_LISTENS_MS = 150;
-
-/** The gateway cannot listen where it was told to; the message says why. */
-export class ListenError extends Error {
-  override name = "ListenError";
-}
 
 /** What tests make smaller. */
 interface Limits {
@@ -69,7 +63,7 @@ export class Server {
   /** What it serves TLS with; `undefined` where it serves plain HTTP. */
   readonly certificate: ServerCertificate | undefined;
   readonly #services: Services;
-  readonly #http: Listener | TlsListener;
+  readonly #ports: Ports;
   readonly #stop: AbortController;
   /** Held where gateways take turns to serve from a data directory. */
   readonly #turn: Deno.FsFile | undefined;
@@ -78,7 +72,7 @@ export class Server {
 
   private constructor(
     services: Services,
-    http: Listener | TlsListener,
+    ports: Ports,
     certificate: ServerCertificate | undefined,
     stop: AbortController,
     turn: Deno.FsFile | undefined,
@@ -86,7 +80,7 @@ export class Server {
   ) {
     this.certificate = certificate;
     this.#services = services;
-    this.#http = http;
+    this.#ports = ports;
     this.#stop = stop;
     this.#turn = turn;
     this.#portClosesAfterMs = portClosesAfterMs;
@@ -109,8 +103,12 @@ export class Server {
     const stop = new AbortController();
     const services = await openServices(config, limits, stop.signal);
     try {
-      const http = listen(config, certificate, (req, info) => dispatch(services, req, info));
-      return new Server(services, http, certificate, stop, undefined, limits);
+      const ports = await Ports.open(
+        config,
+        certificate,
+        (side) => (req, info) => dispatch(services, side, req, info),
+      );
+      return new Server(services, ports, certificate, stop, undefined, limits);
     } catch (error) {
       await closeServices(services);
       throw error;
@@ -132,15 +130,15 @@ export class Server {
         data_dir: config.dataDir,
       });
     });
-    let http: Listener | TlsListener | undefined;
+    let ports: Ports | undefined;
     try {
       const stop = new AbortController();
       const opening = Promise.withResolvers<Services>();
       // Nobody may be there to hear that it failed.
       opening.promise.catch(() => {});
-      http = listen(config, certificate, async (req, info) => {
+      ports = await Ports.open(config, certificate, (side) => async (req, info) => {
         const arrivedAt = performance.now();
-        return dispatch(await opening.promise, req, info, arrivedAt);
+        return dispatch(await opening.promise, side, req, info, arrivedAt);
       });
       const services = await openServices(
         { ...config, dataDirWaitMs: TAKE_OVER_TIMEOUT_MS },
@@ -148,9 +146,9 @@ export class Server {
         stop.signal,
       );
       opening.resolve(services);
-      return new Server(services, http, certificate, stop, turn, limits);
+      return new Server(services, ports, certificate, stop, turn, limits);
     } catch (error) {
-      await http?.shutdown();
+      await ports?.shutdown();
       turn.close();
       throw error;
     }
@@ -158,7 +156,12 @@ export class Server {
 
   /** Where it listens. */
   get addr(): Deno.NetAddr {
-    return this.#http.addr;
+    return this.#ports.addr;
+  }
+
+  /** Where its internal endpoints are, if they have a port of their own. */
+  get internalAddr(): Deno.NetAddr | undefined {
+    return this.#ports.internalAddr;
   }
 
   /**
@@ -175,7 +178,7 @@ export class Server {
     this.#stop.abort();
     await sendAway(this.#services.openSockets, this.#portClosesAfterMs);
     // The listener goes last: its shutdown cuts the connections on which no request has come.
-    await atMost(FINISH_TIMEOUT_MS, this.#http.shutdown(), "requests did not finish");
+    await atMost(FINISH_TIMEOUT_MS, this.#ports.shutdown(), "requests did not finish");
     await closeServices(this.#services);
   }
 }
@@ -314,30 +317,6 @@ function endWorkspace(
   const isRevoked = (issuedAt: number) => revokedWorkspaces.isRevoked(workspace_id, issuedAt);
   const ended = switchboard.endWorkspace(workspace_id, isRevoked, WORKSPACE_REVOKED);
   log.info("workspace revoked elsewhere", { workspace_id, bridges_ended: ended });
-}
-
-function listen(
-  { host, port, sharePort }: Config,
-  certificate: ServerCertificate | undefined,
-  handler: Deno.ServeHandler<Deno.NetAddr>,
-): Listener | TlsListener {
-  const options = { hostname: host, port, reusePort: sharePort };
-  try {
-    return certificate === undefined
-      ? new Listener(options, handler)
-      : new TlsListener(options, certificate, handler);
-  } catch (error) {
-    const where = `${host}:${port}`;
-    if (error instanceof Deno.errors.AddrInUse) {
-      throw new ListenError(
-        `${where} is taken: another program listens there, or a gateway that does not share its ` +
-          "port (see CXG_PORT and CXG_SHARE_PORT)",
-      );
-    }
-    throw new ListenError(
-      `cannot listen on ${where}: ${error instanceof Error ? error.message : error}`,
-    );
-  }
 }
 
 async function atMost(ms: number, work: Promise<unknown>, complaint: string): Promise<void> {

@@ -41,6 +41,7 @@ Deno.test("with nothing set but the secrets, the documented defaults hold", () =
     port: 6060,
     host: "127.0.0.1",
     sharePort: false,
+    internal: undefined,
     tls: undefined,
     databaseUrl: undefined,
     dataDir: "./data",
@@ -66,6 +67,8 @@ Deno.test("each variable sets its field", () => {
     CXG_PORT: "8080",
     CXG_HOST: "0.0.0.0",
     CXG_SHARE_PORT: "1",
+    CXG_INTERNAL_PORT: "8081",
+    CXG_INTERNAL_HOST: "10.0.0.1",
     CXG_DATABASE_URL: "postgres://user:password@db.example:5432/cxg?sslmode=require",
     CXG_DATA_DIR: "/var/lib/cxg",
     CXG_CAPTOKEN_HMAC_SECRET: "a sécret that is long enough for it",
@@ -87,6 +90,7 @@ Deno.test("each variable sets its field", () => {
     port: 8080,
     host: "0.0.0.0",
     sharePort: true,
+    internal: { host: "10.0.0.1", port: 8081 },
     tls: undefined,
     databaseUrl: "postgres://user:password@db.example:5432/cxg?sslmode=require",
     dataDir: "/var/lib/cxg",
@@ -264,6 +268,8 @@ const REFUSED: Record<string, readonly string[]> = {
     "99999999999999999999",
   ],
   CXG_HOST: ["two words", "http://h", "h/path", "[::1]", "h\n", " "],
+  CXG_INTERNAL_PORT: ["-1", "65536", "x", "6060"],
+  CXG_INTERNAL_HOST: ["two words", "127.0.0.1"],
   CXG_DATABASE_URL: ["db.example", "mysql://db", "https://db", "://", "postgres", " "],
   CXG_PUBLIC_WS_BASE_URL: [
     "gateway.example",
@@ -324,6 +330,16 @@ Deno.test("a variable that is not UTF-8 is named, and not told", () => {
 
 Deno.test("what Kubernetes sets for a Service that is named cxg is not taken for a port", () => {
   assert.equal(load({ CXG_PORT: "tcp://10.96.0.7:6060" }).port, 6060);
+  assert.equal(load({ CXG_INTERNAL_PORT: "tcp://10.96.0.7:6061" }).internal, undefined);
+});
+
+Deno.test("the internal port is on loopback, and another one than the public", () => {
+  assert.deepEqual(load({ CXG_INTERNAL_PORT: "0" }).internal, { host: "127.0.0.1", port: 0 });
+  assert.equal(load({ CXG_INTERNAL_PORT: "0", CXG_PORT: "0" }).internal!.port, 0);
+  const both = { ...SECRETS, CXG_PORT: "7000", CXG_INTERNAL_PORT: "7000" };
+  assert.deepEqual(blamed(both), ["CXG_INTERNAL_PORT"]);
+  const shared = { ...SECRETS, CXG_SHARE_PORT: "1", CXG_INTERNAL_PORT: "0" };
+  assert.match(problemsOf(shared)[0]!, /CXG_SHARE_PORT needs a CXG_INTERNAL_PORT that is not 0/);
 });
 
 Deno.test("a bad value's text is in no message: it may be a secret in the wrong variable", () => {

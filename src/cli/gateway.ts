@@ -5,20 +5,31 @@
  * @module
  */
 import { DataDirectoryError } from "../store/database.ts";
-import { DEFAULT_DATA_DIR } from "../config.ts";
-import { readGatewayFile } from "../gateway_file.ts";
+import { DEFAULT_DATA_DIR, DEFAULT_INTERNAL_HOST } from "../config.ts";
+import { type GatewayFile, readGatewayFile } from "../gateway_file.ts";
+import { hostOf } from "../tls/host_names.ts";
 import { CA_FILE } from "../tls/self_signed.ts";
 import { readSecrets, type Secrets } from "../secrets.ts";
 import { CommandError } from "./output.ts";
 
+/** What the gateway says of a path that it does not serve. */
+const NO_SUCH_PATH = "there is nothing at this path";
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
 /** A client of the gateway's internal API. */
 export class Gateway {
-  /** Its http:// or https:// base URL, as this machine reaches it. */
+  /** The http:// or https:// base URL of its API, as this machine reaches it. */
   readonly url: string;
   /** The http:// or https:// base that executors and harnesses use. */
   readonly publicUrl: string;
   /** The authority that signed its certificate, PEM, where it is not one that everybody knows. */
   readonly ca: string | undefined;
+  /** What to dial for it, where its host is only what its certificate is for. */
+  readonly #host: string | undefined;
   readonly #caFile: string | undefined;
   readonly #dataDir: string;
 
@@ -32,12 +43,16 @@ export class Gateway {
     const left = Deno.env.get("CXG_DATABASE_URL")
       ? undefined
       : ofDataDirectory(() => readGatewayFile(this.#dataDir));
-    this.url = (url ?? left?.url ?? urlFromEnv()).replace(/\/+$/, "");
+    const here = left === undefined ? placeFromEnv() : placeOf(left);
+    // Named on the command line, it may be the one of here all the same.
+    const place = url === undefined || url === here.url ? here : { url, publicUrl: url };
+    this.url = place.url.replace(/\/+$/, "");
+    this.#host = place.host;
     if (!/^https?:\/\/./.test(this.url) || !URL.canParse(this.url)) {
       throw new CommandError(`--url must be an http:// or https:// URL, not ${this.url}`);
     }
     const publicWs = Deno.env.get("CXG_PUBLIC_WS_BASE_URL") || left?.public_ws_base_url;
-    this.publicUrl = publicWs?.replace(/^ws/, "http").replace(/\/+$/, "") ?? this.url;
+    this.publicUrl = (publicWs?.replace(/^ws/, "http") ?? place.publicUrl).replace(/\/+$/, "");
     const isSecure = this.url.startsWith("https:") || this.publicUrl.startsWith("https:");
     this.#caFile = caFile ?? (isSecure ? left?.ca_file ?? caFileFromEnv(this.#dataDir) : undefined);
     this.ca = this.#caFile === undefined ? undefined : readCa(this.#caFile);
@@ -68,21 +83,19 @@ export class Gateway {
       // A header is bytes, of which `fetch` takes one for each character.
       headers[name] = String.fromCharCode(...new TextEncoder().encode(value));
     }
-    let response: Response;
+    let answer: Answer;
     try {
-      response = await fetch(this.url + path, {
-        method,
-        headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
-        client: this.#client(),
-        signal: AbortSignal.timeout(30_000),
-      });
+      answer = await this.#send(method, path, headers, body, 30_000);
     } catch (error) {
       throw new CommandError(await this.#whyNot(error));
     }
-    const text = await response.text();
-    if (!response.ok) {
-      throw new CommandError(`the gateway refused (${response.status}): ${refusal(text)}`);
+    const { status, text } = answer;
+    if (status >= 300) {
+      const why = refusal(text);
+      const hint = status === 404 && why === NO_SUCH_PATH
+        ? "; is its API on another port (CXG_INTERNAL_PORT)? Name that by --url"
+        : "";
+      throw new CommandError(`the gateway refused (${status}): ${why}${hint}`);
     }
     return text === "" ? undefined : JSON.parse(text);
   }
@@ -95,31 +108,63 @@ export class Gateway {
   async refusalOf(token: string, workspace: string): Promise<string | undefined> {
     const path = `/api/exec-gateway/connected?workspace_id=${encodeURIComponent(workspace)}`;
     try {
-      const response = await fetch(this.url + path, {
-        headers: { authorization: `Bearer ${token}` },
-        client: this.#client(),
-        signal: AbortSignal.timeout(10_000),
-      });
-      const text = await response.text();
-      return response.status === 401 ? refusal(text) : undefined;
+      const headers = { authorization: `Bearer ${token}` };
+      const { status, text } = await this.#send("GET", path, headers, undefined, 10_000);
+      return status === 401 ? refusal(text) : undefined;
     } catch {
       // That it does not answer was said.
       return undefined;
     }
   }
 
-  #client(): Deno.HttpClient | undefined {
-    return this.ca === undefined ? undefined : Deno.createHttpClient({ caCerts: [this.ca] });
+  /** @param headers of characters up to 0xff, each a byte */
+  async #send(
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    body: unknown,
+    timeoutMs: number,
+  ): Promise<Answer> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const signal = AbortSignal.timeout(timeoutMs);
+    if (this.#host === undefined) {
+      const client = this.ca === undefined
+        ? undefined
+        : Deno.createHttpClient({ caCerts: [this.ca] });
+      const response = await fetch(this.url + path, {
+        method,
+        headers,
+        body: text,
+        client,
+        signal,
+      });
+      return { status: response.status, text: await response.text() };
+    }
+    // `fetch` dials no other host than the one whose certificate it wants.
+    const { callGateway } = await import("../join/call.mjs");
+    const { Buffer } = await import("node:buffer");
+    const answer = await callGateway(await this.#toDial(), {
+      method,
+      path,
+      headers: Object.entries(headers),
+      body: Buffer.from(text ?? ""),
+    }, signal);
+    return { status: answer.status, text: answer.body.toString() };
+  }
+
+  async #toDial() {
+    const { gatewayAt } = await import("../join/gateway.mjs");
+    const gateway = gatewayAt(this.url, this.#caFile);
+    return this.#host === undefined ? gateway : { ...gateway, dialHost: this.#host };
   }
 
   /** Why a call did not reach the gateway; what is wrong with a certificate is looked at closely. */
   async #whyNot(error: unknown): Promise<string> {
     const reason = innermostMessage(error);
     if (/certificate|tls/i.test(reason)) {
-      const { gatewayAt } = await import("../join/gateway.mjs");
       const { probe } = await import("../join/call.mjs");
       try {
-        await probe(gatewayAt(this.url, this.#caFile));
+        await probe(await this.#toDial());
       } catch (problem) {
         return problem instanceof Error ? problem.message : String(problem);
       }
@@ -182,10 +227,37 @@ function readCa(file: string): string {
   return text;
 }
 
-function urlFromEnv(): string {
-  const host = Deno.env.get("CXG_HOST") || "127.0.0.1";
-  const hasTls = Deno.env.get("CXG_TLS") || Deno.env.get("CXG_TLS_CERT");
-  return httpUrl(host, Number(Deno.env.get("CXG_PORT") || 6060), hasTls ? "https" : "http");
+/** How this machine reaches a gateway. */
+interface Place {
+  /** The http:// or https:// base of its API. */
+  readonly url: string;
+  /** What to dial for that, where its host is only what the certificate is for. */
+  readonly host?: string;
+  /** The http:// or https:// base for everybody else. */
+  readonly publicUrl: string;
+}
+
+function placeOf({ url, internal_url, internal_host }: GatewayFile): Place {
+  return { url: internal_url ?? url, host: internal_host, publicUrl: url };
+}
+
+function placeFromEnv(): Place {
+  const ownCertificate = Deno.env.get("CXG_TLS_CERT");
+  const scheme = ownCertificate || Deno.env.get("CXG_TLS") ? "https" : "http";
+  const urlAt = (host: string, port: string) => httpUrl(host, Number(port), scheme);
+  const publicUrl = urlAt(
+    Deno.env.get("CXG_HOST") || "127.0.0.1",
+    Deno.env.get("CXG_PORT") || "6060",
+  );
+  const internalPort = Deno.env.get("CXG_INTERNAL_PORT");
+  if (!internalPort) return { url: publicUrl, publicUrl };
+  const host = Deno.env.get("CXG_INTERNAL_HOST") || DEFAULT_INTERNAL_HOST;
+  const publicWs = Deno.env.get("CXG_PUBLIC_WS_BASE_URL");
+  if (!ownCertificate || !publicWs || !URL.canParse(publicWs)) {
+    return { url: urlAt(host, internalPort), publicUrl };
+  }
+  // That certificate is for the public name.
+  return { url: urlAt(hostOf(publicWs), internalPort), host: reachableHost(host), publicUrl };
 }
 
 /** The host under which this machine reaches a listener: one on every address is reached on loopback. */

@@ -116,7 +116,8 @@ original's tables are kept under other names. Stop the original first. A second 
 
 /** The options that every command takes, printed below its own. */
 export const COMMON_USAGE = `
-  --url URL            the gateway (by default where it said it listens, else CXG_HOST and CXG_PORT)
+  --url URL            the gateway, or its CXG_INTERNAL_PORT if it has one (by default where it said
+                       that it listens, else those variables and CXG_HOST, CXG_PORT)
   --ca FILE            the authority that signed its certificate, PEM (by default the gateway's own,
                        where it made one in this data directory, and the public ones)
   --json               print one JSON object, for programs

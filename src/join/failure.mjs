@@ -33,7 +33,7 @@ export class Unreachable extends Error {
  */
 export async function explain(gateway, error) {
   const code = /** @type {{ code?: string }} */ (error).code ?? "";
-  const at = `${gateway.host}:${gateway.port}`;
+  const at = `${gateway.dialHost ?? gateway.host}:${gateway.port}`;
   if (code === "ECONNREFUSED") {
     return away(`nothing listens at ${at} (connection refused): is the gateway running?`);
   }

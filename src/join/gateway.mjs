@@ -32,7 +32,8 @@ export class JoinError extends Error {
  * @typedef {object} Gateway
  * @property {string} url as a person gave it, without a slash at its end
  * @property {boolean} secure whether it is https
- * @property {string} host a name or an address, without brackets
+ * @property {string} host a name or an address, without brackets: what its certificate has to be for
+ * @property {string} [dialHost] what to connect to in place of that
  * @property {number} port
  * @property {string} authority the Host header: the host, and the port where it is not the usual one
  * @property {string} basePath what stands before every path, or nothing
@@ -105,11 +106,11 @@ export async function certificateOf(gateway) {
  * @param {import("node:tls").ConnectionOptions} options
  * @returns {Promise<import("node:net").Socket>}
  */
-function open({ secure, host, port, authorities }, signal, options) {
+function open({ secure, host, dialHost = host, port, authorities }, signal, options) {
   return new Promise((resolve, reject) => {
     const socket = secure
       ? tls.connect({
-        host,
+        host: dialHost,
         port,
         secureContext: authorities,
         // An address is no server name, says RFC 6066; it is compared with the certificate all the same.
@@ -117,7 +118,7 @@ function open({ secure, host, port, authorities }, signal, options) {
         ALPNProtocols: ["http/1.1"],
         ...options,
       })
-      : net.connect({ host, port });
+      : net.connect({ host: dialHost, port });
     /** @param {Error} error */
     const fail = (error) => {
       clearTimeout(timer);

@@ -30,7 +30,10 @@ export interface OwnCa {
 }
 
 /** What of the configuration says which certificate is served. */
-export type CertificateConfig = Pick<Config, "tls" | "host" | "publicWsBaseUrl" | "dataDir">;
+export type CertificateConfig = Pick<
+  Config,
+  "tls" | "host" | "internal" | "publicWsBaseUrl" | "dataDir"
+>;
 
 /** The certificate that is served now, taken anew when its files change or it is soon over. */
 export class ServerCertificate {
@@ -182,9 +185,9 @@ class SelfSignedSource implements Source {
   }
 
   async load(): Promise<CertificatePair> {
-    const { host, publicWsBaseUrl, dataDir } = this.#config;
+    const { host, internal, publicWsBaseUrl, dataDir } = this.#config;
     const publicHost = publicWsBaseUrl && hostOf(publicWsBaseUrl);
-    const made = await selfSigned(dataDir, thisHost([host, publicHost]));
+    const made = await selfSigned(dataDir, thisHost([host, internal?.host, publicHost]));
     this.#ca = { file: CA_FILE, fingerprint: new X509Certificate(made.ca).fingerprint256 };
     return made;
   }

@@ -28,6 +28,7 @@ async function takeOver(store: StoreOptions, certificates?: TestCertificates): P
   const variables = {
     CXG_PORT: String(freePort()),
     CXG_SHARE_PORT: "1",
+    CXG_INTERNAL_PORT: String(freePort()),
     ...certificates?.variables,
   };
   await using old = await GatewayProcess.start(store, variables, certificates?.ca);
@@ -54,6 +55,8 @@ async function takeOver(store: StoreOptions, certificates?: TestCertificates): P
   await using again = await dialIn(successor, executor);
   await using harness = await openBridge(successor, executor.exe_id);
   await greet(harness, again);
+  assert.equal(successor.internalUrl, old.internalUrl);
+  assert.deepEqual(await successor.connected(), [executor.exe_id]);
 }
 
 forEachDatabase("one that was killed is taken over from as well", async (store) => {

@@ -16,7 +16,7 @@ import { until } from "../support/websocket.ts";
 
 /** Asks a gateway whether it serves, with a CA trusted for it. */
 async function health({ url }: { url: string }, ca: string): Promise<string> {
-  using _trust = new Trust(Number(new URL(url).port), ca);
+  using _trust = new Trust([Number(new URL(url).port)], ca);
   return await (await fetchFrom(`${url}/healthz`)).text();
 }
 

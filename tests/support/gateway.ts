@@ -39,6 +39,11 @@ export abstract class GatewayClient {
     return `${this.trust === undefined ? "http" : "https"}://127.0.0.1:${this.port}`;
   }
 
+  /** Where its internal endpoints are. */
+  get internalUrl(): string {
+    return this.url;
+  }
+
   get wsUrl(): string {
     return this.url.replace("http", "ws");
   }
@@ -46,7 +51,8 @@ export abstract class GatewayClient {
   /** Calls an endpoint with the secret that it takes; the answer's body is the caller's to read. */
   call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
     const secret = path.startsWith("/api/exec-gateway/") ? SECRETS.shared : SECRETS.internal;
-    return fetchFrom(this.url + path, {
+    const isInternal = path.startsWith("/api/") || path === "/metrics";
+    return fetchFrom((isInternal ? this.internalUrl : this.url) + path, {
       method,
       headers: { "x-internal-secret": secret, ...headers },
       body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
@@ -120,7 +126,8 @@ export class TestGateway extends GatewayClient implements AsyncDisposable {
     super();
     this.#server = server;
     this.#ends = ends;
-    if (ca !== undefined) this.trust = ends.use(new Trust(server.addr.port, ca));
+    const ports = [server.addr, server.internalAddr ?? server.addr].map(({ port }) => port);
+    if (ca !== undefined) this.trust = ends.use(new Trust(ports, ca));
   }
 
   /** What it serves TLS with. */
@@ -130,6 +137,13 @@ export class TestGateway extends GatewayClient implements AsyncDisposable {
 
   get port(): number {
     return this.#server.addr.port;
+  }
+
+  override get internalUrl(): string {
+    const { internalAddr } = this.#server;
+    return internalAddr === undefined
+      ? this.url
+      : this.url.replace(/:\d+$/, `:${internalAddr.port}`);
   }
 
   async stop(): Promise<void> {

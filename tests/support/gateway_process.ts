@@ -126,6 +126,11 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
     await until(`it logs ${pattern}`, () => pattern.test(this.log));
   }
 
+  override get internalUrl(): string {
+    const port = /^its API and metrics: \S+:(\d+)$/m.exec(this.stdout)?.[1];
+    return port === undefined ? this.url : this.url.replace(/:\d+$/, `:${port}`);
+  }
+
   /** Of the process that serves, and no wrapper's. */
   get pid(): number {
     return this.#child.pid;
@@ -196,7 +201,10 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
       const found = /listens on (https?):\/\/\S+:(\d+)\n(?:.*\n)*?\n/.exec(this.stdout);
       if (found === null || this.#port !== 0) continue;
       this.#port = Number(found[2]);
-      if (found[1] === "https") this.trust = new Trust(this.#port, await this.#caOfIts());
+      if (found[1] === "https") {
+        const ports = [this.#port, Number(new URL(this.internalUrl).port)];
+        this.trust = new Trust(ports, await this.#caOfIts());
+      }
       this.#listening.resolve();
     }
   }

@@ -16,22 +16,24 @@ export interface Trusted {
 
 const byPort = new Map<number, Trusted>();
 
-/** Trusts a CA for what listens on a port of this machine, until it is disposed. */
+/** Trusts a CA for what listens on some ports of this machine, until it is disposed. */
 export class Trust implements Disposable {
-  readonly #port: number;
+  readonly #ports: readonly number[];
   readonly #trusted: Trusted;
 
   /** @param ca PEM */
-  constructor(port: number, ca: string) {
-    this.#port = port;
+  constructor(ports: readonly number[], ca: string) {
+    this.#ports = ports;
     this.#trusted = { ca, client: Deno.createHttpClient({ caCerts: [ca] }) };
     // Of two that share a port the later one.
-    byPort.set(port, this.#trusted);
+    for (const port of ports) byPort.set(port, this.#trusted);
   }
 
   [Symbol.dispose](): void {
     this.#trusted.client.close();
-    if (byPort.get(this.#port) === this.#trusted) byPort.delete(this.#port);
+    for (const port of this.#ports) {
+      if (byPort.get(port) === this.#trusted) byPort.delete(port);
+    }
   }
 }
 
