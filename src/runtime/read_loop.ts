@@ -36,6 +36,8 @@ export class ReadLoop {
   readonly #socket: WebSocket;
   readonly #symbols: Symbols | false;
   #isStopped = false;
+  /** What the state was when it stopped. */
+  #state: number = WebSocket.OPEN;
   /** Whether the state still says CLOSED: the runtime's loop has seen it as soon as anything else runs. */
   #isUnsettled = false;
 
@@ -54,11 +56,17 @@ export class ReadLoop {
     return this.#isStopped;
   }
 
-  /** Stops reading. To be called as the last thing that a message handler does, and nowhere else. */
+  /**
+   * Stops reading. To be called as the last thing that a message handler does, or where the runtime says that
+   * something came (`heartbeat.ts`); there, if that is a message, once more as the last thing that its handler
+   * does.
+   */
   stop(): void {
-    if (this.#symbols === false || this.#isStopped) return;
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#symbols === false || this.#isUnsettled) return;
+    const state = this.#socket.readyState;
+    if (state !== WebSocket.OPEN && state !== WebSocket.CLOSING) return;
     this.#isStopped = true;
+    this.#state = state;
     const { readyState } = this.#symbols;
     const fields = this.#socket as unknown as Fields;
     fields[readyState] = WebSocket.CLOSED;
@@ -70,7 +78,7 @@ export class ReadLoop {
   settle(): void {
     if (!this.#isUnsettled || this.#symbols === false) return;
     this.#isUnsettled = false;
-    (this.#socket as unknown as Fields)[this.#symbols.readyState] = WebSocket.OPEN;
+    (this.#socket as unknown as Fields)[this.#symbols.readyState] = this.#state;
   }
 
   /** Reads on, if it was stopped. */
@@ -78,6 +86,8 @@ export class ReadLoop {
     if (this.#symbols === false || !this.#isStopped) return;
     this.settle();
     this.#isStopped = false;
+    // It has ended meanwhile.
+    if (this.#socket.readyState === WebSocket.CLOSED) return;
     (this.#socket as unknown as Record<symbol, () => void>)[this.#symbols.eventLoop]!();
   }
 }

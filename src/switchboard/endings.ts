@@ -193,6 +193,22 @@ export const NO_ANSWER: Ending = {
   again: true,
 };
 
+/** To a peer: for a thousand frames it has sent nothing that belonged anywhere. */
+export const NOTHING_OF_USE: Ending = {
+  label: "nothing_of_use",
+  code: 1008,
+  reason: "1,000 frames in a row that belong nowhere",
+  again: true,
+};
+
+/** To a harness: its executor was closed because it sent nothing that belonged anywhere. */
+export const EXECUTOR_SENT_NOTHING_OF_USE: Ending = {
+  label: "executor_sent_nothing_of_use",
+  code: 1001,
+  reason: "the executor sent 1,000 frames in a row that belong nowhere",
+  again: true,
+};
+
 /** To a harness whose first frame could not be read. */
 export const FIRST_FRAME_INVALID: Ending = {
   label: "first_frame_invalid",

@@ -1,13 +1,16 @@
 import type { Registration } from "../model.ts";
+import { DroppedRow } from "./dropped_row.ts";
 import { Drops } from "./drops.ts";
 import {
   BRIDGE_ENDED,
   type Ending,
   EXECUTOR_FRAME_TOO_LARGE,
   EXECUTOR_GONE,
+  EXECUTOR_SENT_NOTHING_OF_USE,
   EXECUTOR_TOO_SLOW,
   FRAME_TOO_LARGE,
   HARNESS_LOST,
+  NOTHING_OF_USE,
   TOO_SLOW,
 } from "./endings.ts";
 import { type Cause, ended, wentAway } from "./causes.ts";
@@ -54,6 +57,7 @@ export class ExclusiveLink implements ExecutorLink {
   readonly #pressure: Pressure;
   readonly #executor: PeerSocket;
   readonly #onLeave: (cause: Cause) => void;
+  readonly #droppedRow = new DroppedRow();
   #left = false;
   /** The bridge that holds the executor, from its upgrade on. */
   #bridge: Bridge | undefined;
@@ -86,6 +90,7 @@ export class ExclusiveLink implements ExecutorLink {
       const bridge = this.#open;
       if (bridge === undefined) {
         this.drops.count("no_bridge");
+        if (this.#droppedRow.isTooLong()) this.close(NOTHING_OF_USE, EXECUTOR_SENT_NOTHING_OF_USE);
         return;
       }
       if (bridge.toHarness.refuses(data)) return;
@@ -142,7 +147,9 @@ export class ExclusiveLink implements ExecutorLink {
     };
     this.#bridge = bridge;
     harness.whenOpen(() => {
-      if (this.#bridge === bridge) this.#open = bridge;
+      if (this.#bridge !== bridge) return;
+      this.#open = bridge;
+      this.#droppedRow.broken();
     });
     harness.onmessage = (data) => {
       if (this.#open !== bridge) return;
@@ -165,6 +172,7 @@ export class ExclusiveLink implements ExecutorLink {
     const bridge = this.#bridge;
     if (bridge === undefined) return;
     this.#bridge = this.#open = undefined;
+    this.#droppedRow.excuse();
     bridge.toHarness.end();
     bridge.toExecutor.end();
     bridge.onEnd(cause, passedOver(bridge));

@@ -6,6 +6,7 @@ import { type Ending, NO_ANSWER } from "./endings.ts";
 import { KERNEL_BYTES, msToTake } from "./least_rate.ts";
 import type { LeftBehind, Remainder } from "./left_behind.ts";
 import { sizeOf } from "./traffic.ts";
+import { afterTurn, ASK_AT, askForTurn, costOf, lastTurn, SHARE } from "./turns.ts";
 
 /** From how many bytes on the memory of a message is given back at once. */
 const RELEASE_FROM = 16 * 1024;
@@ -21,6 +22,12 @@ const PATIENT_LOOKS = 3 * LOOKS_AN_INTERVAL;
 
 /** What waits longer on a slow link than a peer may be silent, in bytes, together with what the kernel holds. */
 const MUCH_BYTES = 64 * 1024;
+
+/** For whose sake nothing is read from a peer that has had its share of a turn. */
+const TURN = {};
+
+/** How long nothing is read from one that was told to go and has sent a share more, in milliseconds. */
+const CLOSING_PAUSE_MS = 100;
 
 /** What the runtime says where a websocket ended without a close frame from the peer. */
 const NO_CODE = 1005;
@@ -42,6 +49,9 @@ export class PeerSocket {
   readonly #holds = new Set<object>();
   readonly #owner: string;
   readonly #leftBehind: LeftBehind;
+  /** What is left of its share of a turn of the event loop, and of which. */
+  #share = SHARE;
+  #turn = 0;
   #closing = false;
   #gone = false;
   #remainder: Remainder | undefined;
@@ -65,15 +75,19 @@ export class PeerSocket {
   constructor(socket: WebSocket, owner: string, leftBehind: LeftBehind, readonly slice: number) {
     this.#socket = socket;
     this.#loop = new ReadLoop(socket);
-    this.#heartbeat = new Heartbeat(socket, () => this.#heard = true);
+    this.#heartbeat = new Heartbeat(socket, () => this.#onSign());
     this.#owner = owner;
     this.#leftBehind = leftBehind;
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => {
+      // A sign of life was counted already.
+      const cost = costOf(sizeOf(data)) + (this.#heartbeat.isOurs ? 0 : 1);
       // What the peer had sent before it read the close frame goes to nobody.
       if (!this.#closing) this.onmessage(data);
       release(data);
-      if (this.#holds.size > 0) this.#loop.stop();
+      if (cost > 0) this.#spend(cost);
+      // Stopped already, it was set right when something was sent.
+      if (this.#holds.size > 0 || this.#loop.isStopped) this.#loop.stop();
     };
     socket.onclose = ({ wasClean, code, reason }) => {
       this.#settle(wasClean && code !== NO_CODE);
@@ -188,6 +202,40 @@ export class PeerSocket {
     if (isHeld) this.#quietLooks = 0;
     if (this.#quietLooks % LOOKS_AN_INTERVAL === LOOKS_AN_INTERVAL - 1) this.#heartbeat.ping();
     return this.#stillLooks >= (this.#graceLooks > 0 ? PATIENT_LOOKS : DEAD_LOOKS);
+  }
+
+  /** Something came: a message, which is handled next, or the answer to a ping. */
+  #onSign(): void {
+    this.#heard = true;
+    this.#spend(1);
+    if (this.#holds.size > 0) this.#loop.stop();
+  }
+
+  /** Takes something of the peer's share of this turn of the event loop; when it is spent, others come first. */
+  #spend(cost: number): void {
+    if ((this.#share -= cost) > ASK_AT) return;
+    if (this.#turn !== lastTurn()) {
+      this.#turn = lastTurn();
+      this.#share = SHARE;
+    } else if (this.#share > 0) {
+      askForTurn();
+    } else if (this.#closing) {
+      this.#pauseClosing();
+    } else {
+      this.hold(TURN);
+      afterTurn((share) => {
+        this.#turn = lastTurn();
+        this.#share = share;
+        this.release(TURN);
+      });
+    }
+  }
+
+  /** One that goes on sending though it was told to go is hardly read any more. */
+  #pauseClosing(): void {
+    this.#share = SHARE;
+    this.#loop.stop();
+    setTimeout(() => this.#loop.start(), CLOSING_PAUSE_MS);
   }
 
   #leave(): void {

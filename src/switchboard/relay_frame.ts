@@ -14,8 +14,9 @@
  * @module
  */
 
-import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { isTooLarge } from "./limits.ts";
+import { ProtobufReader, WireType } from "./protobuf_reader.ts";
 import { readStreamId } from "./stream_ids.ts";
 
 /** The longest stream id, in bytes. */
@@ -77,7 +78,7 @@ function readUsualFrame(bytes: Uint8Array): FrameHeader | undefined {
     tag = bytes[at++]!;
   }
   const body = tag >> 3;
-  if ((tag & 7) !== WireType.LengthDelimited || body < Body.data || body > Body.handshake) return;
+  if ((tag & 7) !== WireType.lengthDelimited || body < Body.data || body > Body.handshake) return;
   const payload = endOfVarint(bytes, at);
   let length = 0;
   for (let i = payload - 1; i >= at; i--) length = length * 0x80 + (bytes[i]! & 0x7f);
@@ -97,25 +98,22 @@ function readAnyFrame(bytes: Uint8Array): FrameHeader | FrameFault {
   let version = 0;
   let streamId: string | undefined;
   let body = 0;
-  try {
-    const reader = new BinaryReader(bytes);
-    while (reader.pos < reader.len) {
-      const [field, type] = reader.tag();
-      if (field === FIELD.version && type === WireType.Varint) {
-        version = reader.uint32();
-      } else if (field === FIELD.streamId && type === WireType.LengthDelimited) {
-        streamId = reader.string(true);
-      } else {
-        if (field >= Body.data && field <= Body.handshake) {
-          if (type !== WireType.LengthDelimited) return "malformed";
-          body = field;
-        }
-        reader.skip(type, field);
+  const reader = new ProtobufReader(bytes);
+  while (reader.next()) {
+    const { field, type } = reader;
+    if (field === FIELD.version && type === WireType.varint) {
+      version = reader.uint32();
+    } else if (field === FIELD.streamId && type === WireType.lengthDelimited) {
+      streamId = reader.string();
+    } else {
+      if (field >= Body.data && field <= Body.handshake) {
+        if (type !== WireType.lengthDelimited) return "malformed";
+        body = field;
       }
+      reader.skip();
     }
-  } catch {
-    return "malformed";
   }
+  if (!reader.ok) return "malformed";
   if (version !== VERSION) return "bad_version";
   if (body === 0) return "malformed";
   if (!streamId || streamId.trim() !== streamId || isTooLarge(streamId, MAX_STREAM_ID_BYTES)) {
@@ -131,10 +129,10 @@ function readAnyFrame(bytes: Uint8Array): FrameHeader | FrameFault {
  */
 export function resetFrame(streamId: string, reason: string): Uint8Array<ArrayBuffer> {
   return new BinaryWriter()
-    .tag(FIELD.version, WireType.Varint).uint32(VERSION)
-    .tag(FIELD.streamId, WireType.LengthDelimited).string(streamId)
-    .tag(FIELD.reset, WireType.LengthDelimited).fork()
-    .tag(1, WireType.LengthDelimited).string(reason)
+    .tag(FIELD.version, WireType.varint).uint32(VERSION)
+    .tag(FIELD.streamId, WireType.lengthDelimited).string(streamId)
+    .tag(FIELD.reset, WireType.lengthDelimited).fork()
+    .tag(1, WireType.lengthDelimited).string(reason)
     .join()
     .finish();
 }

@@ -1,9 +1,11 @@
 import type { ExecutorKind, Registration } from "../model.ts";
+import { DroppedRow } from "./dropped_row.ts";
 import { type DropReason, Drops } from "./drops.ts";
 import {
   type Ending,
   EXECUTOR_FRAME_TOO_LARGE,
   EXECUTOR_GONE,
+  EXECUTOR_SENT_NOTHING_OF_USE,
   EXECUTOR_TOO_SLOW,
   FIRST_FRAME_CLAIMS_NOTHING,
   FIRST_FRAME_INVALID,
@@ -13,6 +15,7 @@ import {
   NEEDS_NOISE_HARNESS,
   NEEDS_RELAY_HARNESS,
   NOISE_FRAME_TOO_LARGE,
+  NOTHING_OF_USE,
   STREAM_IN_USE,
   TOO_MANY_HANDSHAKES,
   TOO_MANY_STREAMS,
@@ -48,6 +51,7 @@ interface Bridge {
   readonly onEnd: OnBridgeEnd;
   /** The streams it has claimed and that were not reset. */
   readonly streams: Set<string>;
+  readonly droppedRow: DroppedRow;
   /** Whether it has ever claimed one: what cannot be routed is then dropped, and before that ends it. */
   begun: boolean;
   ended: boolean;
@@ -100,6 +104,7 @@ export class RelayLink implements ExecutorLink {
   readonly #bridges = new Set<Bridge>();
   /** Plaintext relay executors have no handshake. */
   readonly #gate: HandshakeGate | undefined;
+  readonly #droppedRow = new DroppedRow();
   #left = false;
   /** The stream that the executor was last told to be over, and when. */
   #toldStream = "";
@@ -179,6 +184,7 @@ export class RelayLink implements ExecutorLink {
       }),
       onEnd,
       streams: new Set(),
+      droppedRow: new DroppedRow(),
       begun: false,
       ended: false,
     };
@@ -197,21 +203,22 @@ export class RelayLink implements ExecutorLink {
   }
 
   #fromExecutor(data: string | ArrayBuffer): void {
-    if (typeof data === "string") return this.drops.count("text_frame");
+    if (typeof data === "string") return this.#dropFromExecutor("text_frame");
     // Before it is known whose it is: what is no frame may be too large as well.
     if (isTooLarge(data, this.#limits.maxFrameBytes)) {
       return this.close(FRAME_TOO_LARGE, EXECUTOR_FRAME_TOO_LARGE);
     }
     const frame = readFrame(new Uint8Array(data));
-    if (typeof frame === "string") return this.drops.count(frame);
+    if (typeof frame === "string") return this.#dropFromExecutor(frame);
     const bridge = this.#streams.get(frame.streamId);
     this.#noteAnswer(frame);
     if (bridge === undefined) {
-      this.drops.count("unknown_stream");
+      this.#dropFromExecutor("unknown_stream");
       // A Reset needs no answer: that stream is over on both sides.
-      if (frame.body !== Body.reset) this.#answerUnknown(frame.streamId);
+      if (frame.body !== Body.reset && !this.#left) this.#answerUnknown(frame.streamId);
       return;
     }
+    this.#droppedRow.broken();
     if (this.#isTooLargeForNoise(data)) return this.#endBridge(bridge, NOISE_FRAME_TOO_LARGE);
     if (bridge.toHarness.refuses(data)) return;
     bridge.toHarness.send(data);
@@ -220,10 +227,8 @@ export class RelayLink implements ExecutorLink {
 
   #fromHarness(bridge: Bridge, data: string | ArrayBuffer): void {
     if (typeof data === "string") {
-      this.drops.count("text_frame");
       // A harness that begins with text will never do anything else: tell it what is needed here.
-      if (!bridge.begun) this.#endBridge(bridge, this.#needed());
-      return;
+      return this.#drop(bridge, "text_frame", this.#needed());
     }
     if (bridge.toExecutor.refuses(data)) return;
     if (this.#isTooLargeForNoise(data)) return this.#endBridge(bridge, NOISE_FRAME_TOO_LARGE);
@@ -241,18 +246,25 @@ export class RelayLink implements ExecutorLink {
     }
     if (this.#gate !== undefined) {
       if (this.#gate.isWaiting(bridge.turnId, streamId)) {
-        return this.drops.count("before_handshake");
+        return this.#drop(bridge, "before_handshake");
       }
       if (body === Body.handshake) return this.#handshake(this.#gate, bridge, streamId, data);
     }
+    bridge.droppedRow.broken();
     bridge.toExecutor.send(data);
     if (body === Body.reset) this.#release(bridge, streamId);
   }
 
-  /** Drops a harness's frame; one that has claimed nothing yet is closed too. */
-  #drop(bridge: Bridge, reason: DropReason, ifFirst: Ending): void {
+  /** Drops a harness's frame; one that has claimed nothing yet is closed too, and one that sends nothing else. */
+  #drop(bridge: Bridge, reason: DropReason, ifFirst: Ending = FIRST_FRAME_INVALID): void {
     this.drops.count(reason);
     if (!bridge.begun) this.#endBridge(bridge, ifFirst);
+    else if (bridge.droppedRow.isTooLong()) this.#endBridge(bridge, NOTHING_OF_USE);
+  }
+
+  #dropFromExecutor(reason: DropReason): void {
+    this.drops.count(reason);
+    if (this.#droppedRow.isTooLong()) this.close(NOTHING_OF_USE, EXECUTOR_SENT_NOTHING_OF_USE);
   }
 
   #handshake(gate: HandshakeGate, bridge: Bridge, streamId: string, data: ArrayBuffer): void {
@@ -306,6 +318,7 @@ export class RelayLink implements ExecutorLink {
 
   #release(bridge: Bridge, streamId: string): void {
     this.#gate?.abandoned(bridge.turnId, streamId);
+    this.#droppedRow.excuse();
     this.#streams.delete(streamId);
     bridge.streams.delete(streamId);
   }

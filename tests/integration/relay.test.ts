@@ -135,7 +135,7 @@ switchboardTest(
     const executor = await gateway.createExecutor();
     await using machine = await dialInAsRelay(gateway, executor);
     const started = performance.now();
-    for (let i = 0; i < 1_000; i++) {
+    for (let i = 0; i < 900; i++) {
       machine.send(frame("stream-ghost", "data", new Uint8Array([1])));
     }
     machine.send(frame("stream-last", "data", new Uint8Array([1])));
@@ -146,7 +146,7 @@ switchboardTest(
     await new Promise((resolve) => setTimeout(resolve, 150));
     machine.send(frame("stream-last", "data", new Uint8Array([1])));
     assert.equal(parseFrame(await machine.next()).streamId, "stream-last");
-    assert.equal(await gateway.metric('cxg_dropped_frames_total{reason="unknown_stream"}'), 1_002);
+    assert.equal(await gateway.metric('cxg_dropped_frames_total{reason="unknown_stream"}'), 902);
   },
 );
 

@@ -19,6 +19,10 @@ export interface Push {
   readonly claims?: boolean;
   /** How many bytes each frame carries. */
   readonly frameBytes: number;
+  /** What kind of message each frame is: text, binary (the default), a ping or its answer. */
+  readonly opcode?: "text" | "binary" | "ping" | "pong";
+  /** Whether what each frame carries is only bytes, also on a relay stream: no relay frame. */
+  readonly raw?: boolean;
   readonly totalBytes: number;
   /** How fast; as fast as TCP takes it when absent. */
   readonly bytesPerSecond?: number;
@@ -29,6 +33,11 @@ export interface Push {
  * carried when it was due comes later, and never in a burst of megabytes.
  */
 const MADE_UP_MS = 2;
+
+const OPCODES = { text: 0x1, binary: 0x2, ping: 0x9, pong: 0xa } as const;
+
+/** How many bytes at least are written at once: of small frames, thousands. */
+const WRITE_BYTES = 64 * 1024;
 
 /** What happened. */
 export type PushEvent =
@@ -58,16 +67,20 @@ async function main(push: Push): Promise<void> {
   const reading = readFrames(input, write);
   const payload = new Uint8Array(push.frameBytes);
   const message = encode(
-    0x2,
-    push.stream === undefined ? payload : frame(push.stream, "data", payload),
+    OPCODES[push.opcode ?? "binary"],
+    push.stream === undefined || push.raw ? payload : frame(push.stream, "data", payload),
   );
+  // Paced frames go out one by one.
+  const count = push.bytesPerSecond === undefined ? Math.ceil(WRITE_BYTES / message.length) : 1;
+  const batch = Buffer.concat(Array.from({ length: count }, () => message));
   const started = performance.now();
   let bytes = 0;
   let due = started;
   try {
-    while (bytes < push.totalBytes) {
-      await write(message);
-      bytes += push.frameBytes;
+    // Frames that carry nothing never come to an end.
+    while (push.frameBytes === 0 || bytes < push.totalBytes) {
+      await write(batch);
+      bytes += count * push.frameBytes;
       if (push.bytesPerSecond === undefined) continue;
       due = Math.max(due, performance.now() - MADE_UP_MS) +
         push.frameBytes / push.bytesPerSecond * 1000;
@@ -112,10 +125,11 @@ function say(event: PushEvent): void {
 
 /** A whole frame, with a mask of zeros, which leaves the payload as it is. */
 function encode(opcode: number, payload: Uint8Array): Uint8Array {
-  const header = Buffer.alloc(14);
+  const { length } = payload;
+  const header = Buffer.alloc(length < 126 ? 6 : 14);
   header[0] = 0x80 | opcode;
-  header[1] = 0x80 | 127;
-  header.writeBigUInt64BE(BigInt(payload.length), 2);
+  header[1] = 0x80 | (length < 126 ? length : 127);
+  if (length >= 126) header.writeBigUInt64BE(BigInt(length), 2);
   return Buffer.concat([header, payload]);
 }
 
