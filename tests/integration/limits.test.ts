@@ -104,10 +104,15 @@ switchboardTest(
     const ticket = new URL((await register(gateway, executor)).url).searchParams.get("token")!;
     using stuck = await RawSocket.open(gateway.port, `/codex-exec/${exe_id}`, ticket);
     await untilConnected(gateway, exe_id);
+    await using harness = await openRelayBridge(gateway, exe_id);
+    harness.send(frame("stream-up", "resume"));
+    await until("its stream is up", async () => await gateway.metric("cxg_streams") === 1);
     stuck.stopReading();
     const isConnected = async () => await gateway.metric('cxg_executors{kind="relay"}') === 1;
-    for (let sent = 0; sent < 400_000 && await isConnected(); sent += 2_000) {
-      for (let n = sent; n < sent + 2_000; n++) {
+    for (let sent = 0; sent < 400_000 && await isConnected(); sent += 500) {
+      // One that belongs somewhere, or the others would be a thousand in a row.
+      stuck.sendMessage(frame("stream-up", "heartbeat"));
+      for (let n = sent; n < sent + 500; n++) {
         stuck.sendMessage(frame(`stream-${n}`.padEnd(128, "-"), "data", new Uint8Array(1)));
       }
     }
