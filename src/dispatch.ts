@@ -110,18 +110,16 @@ function asHttpError(error: unknown): HttpError {
     return unavailable(error.message, BUSY_RETRY_AFTER_S).because("bcrypt_busy");
   }
   if (error instanceof InvalidTextError) return new HttpError(400, error.message);
+  // The store has said in the log what it is about.
   if (error instanceof DatabaseFullError) {
-    log.error("the database cannot write: its disk is full", { error: error.message });
     return unavailable("the database cannot write: its disk is full", FULL_RETRY_AFTER_S)
       .because("database_full");
   }
   if (error instanceof DatabaseReadOnlyError) {
-    log.error("the database takes no writes", { error: error.message });
     return unavailable("the store takes no writes now; try again shortly")
       .because("database_read_only");
   }
   if (error instanceof DatabaseUnavailableError) {
-    log.error("the store does not answer", { error: error.message });
     return unavailable("the store does not answer; try again shortly").because("database_away");
   }
   log.error("a request failed", { error: error instanceof Error ? error.stack : `${error}` });

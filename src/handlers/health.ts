@@ -1,5 +1,6 @@
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
+import { DatabaseUnavailableError } from "../store/database.ts";
 import { within } from "../within.ts";
 import { restarting, unavailable } from "./http.ts";
 
@@ -15,11 +16,13 @@ export function healthz(): Response {
 export async function readyz({ config, store, stopping }: Services): Promise<Response> {
   if (stopping.aborted && !config.sharePort) throw restarting();
   try {
-    const inTime = await within(READY_TIMEOUT_MS, store.ping());
-    if (!inTime) throw new Error(`no answer within ${READY_TIMEOUT_MS} ms`);
+    if (await within(READY_TIMEOUT_MS, store.ping())) return new Response("ok");
+    log.warn("the database has not answered a probe in time", { ms: READY_TIMEOUT_MS });
   } catch (error) {
-    log.warn("the store does not answer", { error: `${error}` });
-    throw unavailable("the store does not answer").because("database_away");
+    // The rest the store has said.
+    if (!(error instanceof DatabaseUnavailableError)) {
+      log.warn("a probe of the database failed", { error: `${error}` });
+    }
   }
-  return new Response("ok");
+  throw unavailable("the store does not answer").because("database_away");
 }

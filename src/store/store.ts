@@ -8,6 +8,7 @@ import type { ConnectedExecutor, Executor, ExecutorKind, LastKnown } from "../mo
 import { type Database, sqlState } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { ExecutorRecords } from "./executor_records.ts";
+import { Outages } from "./outages.ts";
 import { Registrations } from "./registrations.ts";
 import { WatchedEndings } from "./watched_endings.ts";
 
@@ -56,6 +57,7 @@ export class Store {
   readonly endings = new WatchedEndings((text, values = []) => this.#query(text, values));
   readonly executors = new ExecutorRecords((text, values = []) => this.#query(text, values));
   readonly #db: Database;
+  readonly #outages = new Outages();
 
   private constructor(db: Database) {
     this.#db = db;
@@ -195,7 +197,7 @@ export class Store {
     isDefault: boolean,
   ): Promise<void> {
     try {
-      if (isDefault) await this.#bindDefault(workspaceId, exeId);
+      if (isDefault) await this.#outages.watch(BIND, () => this.#bindDefault(workspaceId, exeId));
       else await this.#query(BIND, [workspaceId, exeId, false]);
     } catch (error) {
       if (sqlState(error) !== FOREIGN_KEY_VIOLATION) throw error;
@@ -364,7 +366,7 @@ export class Store {
     const started = performance.now();
     this.statistics.queries++;
     try {
-      return await this.#db.query<Row>(text, values);
+      return await this.#outages.watch(text, () => this.#db.query<Row>(text, values));
     } catch (error) {
       this.statistics.errors++;
       throw error;

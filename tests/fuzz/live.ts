@@ -109,7 +109,7 @@ class Logged {
       this.complaint ??= `a secret is logged: ${text}`;
     }
     // That the database is slow for once is no fault of an input.
-    const isFault = level === "error" && message.join("") !== "the store does not answer";
+    const isFault = level === "error" && message.join("") !== "the database does not answer";
     if (isFault || level === "fatal") this.complaint ??= `an error is logged: ${text}`;
   }
 }
