@@ -306,8 +306,11 @@ function lastSeenIn(store: Store, switchboard: Switchboard): LastSeen {
 }
 
 function endTurn(switchboard: Switchboard, turnId: string): void {
-  const ended = switchboard.endTurn(turnId, TURN_REVOKED);
-  log.info("turn revoked elsewhere", { turn_id: turnId, bridges_ended: ended });
+  switchboard.endTurn(
+    turnId,
+    TURN_REVOKED,
+    (bridges) => log.info("turn revoked elsewhere", { turn_id: turnId, bridges }),
+  );
 }
 
 function endWorkspace(
@@ -315,8 +318,12 @@ function endWorkspace(
   { workspace_id }: RevokedWorkspace,
 ): void {
   const isRevoked = (issuedAt: number) => revokedWorkspaces.isRevoked(workspace_id, issuedAt);
-  const ended = switchboard.endWorkspace(workspace_id, isRevoked, WORKSPACE_REVOKED);
-  log.info("workspace revoked elsewhere", { workspace_id, bridges_ended: ended });
+  switchboard.endWorkspace(
+    workspace_id,
+    isRevoked,
+    WORKSPACE_REVOKED,
+    (bridges) => log.info("workspace revoked elsewhere", { workspace_id, bridges }),
+  );
 }
 
 async function atMost(ms: number, work: Promise<unknown>, complaint: string): Promise<void> {

@@ -62,9 +62,12 @@ export async function revokeTurn(
     throw new HttpError(400, "exp must be whole unix seconds");
   }
   const kept = revocations.revoke(turnId, exp);
-  const ended = switchboard.endTurn(turnId, TURN_REVOKED);
+  const ended = switchboard.endTurn(
+    turnId,
+    TURN_REVOKED,
+    (bridges) => log.info("turn revoked", { turn_id: turnId, bridges }),
+  );
   const until = await kept;
-  log.info("turn revoked", { turn_id: turnId, exp: until, bridges_ended: ended });
   if (!prefersRepresentation(req)) return noContent();
   return Response.json({ turn_id: turnId, revoked_until: until, bridges_ended: ended });
 }

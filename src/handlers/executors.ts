@@ -61,7 +61,7 @@ export async function removeExecutor(
 ): Promise<Response> {
   const exeId = checkId(params.exe_id!, "exe_id");
   const existed = await store.deleteExecutor(exeId);
-  switchboard.remove(exeId);
   if (existed) log.info("executor removed", { exe_id: exeId });
+  switchboard.remove(exeId);
   return noContent();
 }

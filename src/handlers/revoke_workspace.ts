@@ -22,9 +22,13 @@ export async function revokeWorkspace(
   }
   const kept = revokedWorkspaces.revoke(workspace_id);
   const isRevoked = (issuedAt: number) => revokedWorkspaces.isRevoked(workspace_id, issuedAt);
-  const ended = switchboard.endWorkspace(workspace_id, isRevoked, WORKSPACE_REVOKED);
+  const ended = switchboard.endWorkspace(
+    workspace_id,
+    isRevoked,
+    WORKSPACE_REVOKED,
+    (bridges) => log.info("workspace revoked", { workspace_id, bridges }),
+  );
   const { issued_until, exp } = await kept;
-  log.info("workspace revoked", { workspace_id, issued_until, bridges_ended: ended });
   if (!prefersRepresentation(req)) return noContent();
   return Response.json({ workspace_id, issued_until, revoked_until: exp, bridges_ended: ended });
 }

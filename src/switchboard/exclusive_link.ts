@@ -99,8 +99,8 @@ export class ExclusiveLink implements ExecutorLink {
     };
     executor.onclose = (closed) => {
       const cause = wentAway("executor", closed);
-      this.#endBridge(cause, EXECUTOR_GONE);
       this.#leave(cause);
+      this.#endBridge(cause, EXECUTOR_GONE);
     };
   }
 
@@ -163,8 +163,8 @@ export class ExclusiveLink implements ExecutorLink {
   }
 
   close(executor: Ending, harness: Ending): void {
-    this.#endBridge(ended(harness), harness);
     this.#leave(ended(executor));
+    this.#endBridge(ended(harness), harness);
     this.#executor.close(executor);
   }
 

@@ -3,6 +3,9 @@ import type { Ending } from "./endings.ts";
 /** Ends a bridge: what its harness reads is the ending. */
 export type EndBridge = (ending: Ending) => void;
 
+/** Told how many bridges are about to end, so that the cause can be said before its effects. */
+export type BeforeEnding = (bridges: number) => void;
+
 /** How long a turn's bridge counts as ended just now, in milliseconds: codex resumes for 45 s at most. */
 export const JUST_ENDED_MS = 120_000;
 
@@ -41,9 +44,14 @@ export class LiveTurns {
     this.#noteEnded(turnId, exeId);
   }
 
-  /** Ends every bridge of a turn, which must not go on; returns how many there were. */
-  end(turnId: string, ending: Ending): number {
+  /**
+   * Ends every bridge of a turn, which must not go on; returns how many there were.
+   *
+   * @param before told how many before they end
+   */
+  end(turnId: string, ending: Ending, before?: BeforeEnding): number {
     const bridges = [...this.#bridges.get(turnId)?.keys() ?? []];
+    before?.(bridges.length);
     for (const end of bridges) end(ending);
     for (const [key, ended] of this.#ended) if (ended.turnId === turnId) this.#ended.delete(key);
     return bridges.length;

@@ -1,5 +1,5 @@
 import type { Ending } from "./endings.ts";
-import type { EndBridge } from "./live_turns.ts";
+import type { BeforeEnding, EndBridge } from "./live_turns.ts";
 
 /** A bridge of a workspace. */
 interface Entry {
@@ -29,11 +29,18 @@ export class LiveWorkspaces {
    * Ends the bridges of a workspace.
    *
    * @param isRevoked by when its token was issued
+   * @param before told how many before they end
    * @returns how many there were
    */
-  end(workspaceId: string, isRevoked: (issuedAt: number) => boolean, ending: Ending): number {
+  end(
+    workspaceId: string,
+    isRevoked: (issuedAt: number) => boolean,
+    ending: Ending,
+    before?: BeforeEnding,
+  ): number {
     const revoked = [...this.#bridges.get(workspaceId) ?? []]
       .filter(([, { issuedAt }]) => isRevoked(issuedAt));
+    before?.(revoked.length);
     for (const [end] of revoked) end(ending);
     return revoked.length;
   }

@@ -137,8 +137,8 @@ export class RelayLink implements ExecutorLink {
     executor.onmessage = (data) => this.#fromExecutor(data);
     executor.onclose = (closed) => {
       const cause = wentAway("executor", closed);
-      this.#endAll(cause, EXECUTOR_GONE);
       this.#leave(cause);
+      this.#endAll(cause, EXECUTOR_GONE);
     };
   }
 
@@ -197,8 +197,8 @@ export class RelayLink implements ExecutorLink {
   }
 
   close(executor: Ending, harness: Ending): void {
-    this.#endAll(ended(harness), harness);
     this.#leave(ended(executor));
+    this.#endAll(ended(harness), harness);
     this.#executor.close(executor);
   }
 

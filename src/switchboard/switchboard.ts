@@ -29,7 +29,7 @@ import type { BridgeInfo, Connection, Listener, SwitchboardEvent } from "./event
 import { ExclusiveLink } from "./exclusive_link.ts";
 import { dialsAgain, type ExecutorLink, type Join } from "./executor_link.ts";
 import type { LinkLimits } from "./limits.ts";
-import { LiveTurns } from "./live_turns.ts";
+import { type BeforeEnding, LiveTurns } from "./live_turns.ts";
 import { LiveWorkspaces } from "./live_workspaces.ts";
 import type { PeerSocket } from "./peer_socket.ts";
 import { Pressure } from "./pressure.ts";
@@ -205,23 +205,29 @@ export class Switchboard {
     this.#registry.forget(exeId);
   }
 
-  /** Ends every bridge of a turn, which must not go on; returns how many there were. */
-  endTurn(turnId: string, ending: Ending): number {
-    return this.#turns.end(turnId, ending);
+  /**
+   * Ends every bridge of a turn, which must not go on; returns how many there were.
+   *
+   * @param before told how many before they end
+   */
+  endTurn(turnId: string, ending: Ending, before?: BeforeEnding): number {
+    return this.#turns.end(turnId, ending, before);
   }
 
   /**
    * Ends the bridges of a workspace, which must not go on.
    *
    * @param isRevoked by when the token was issued that a bridge was opened with
+   * @param before told how many before they end
    * @returns how many there were
    */
   endWorkspace(
     workspaceId: string,
     isRevoked: (issuedAt: number) => boolean,
     ending: Ending,
+    before?: BeforeEnding,
   ): number {
-    return this.#workspaces.end(workspaceId, isRevoked, ending);
+    return this.#workspaces.end(workspaceId, isRevoked, ending, before);
   }
 
   /** How many bridges a workspace has to an executor. */

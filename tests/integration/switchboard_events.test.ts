@@ -9,7 +9,7 @@ import { switchboardTest, type TestGateway } from "../support/gateway.ts";
 import { CapturedLogs } from "../support/logs.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { claim, dialInAsRelay, frame, openRelayBridge } from "../support/relay.ts";
-import { until } from "../support/websocket.ts";
+import { type Peer, until } from "../support/websocket.ts";
 
 async function bridgeEnded(logs: CapturedLogs): Promise<Record<string, unknown>> {
   await until("the bridge has ended", () => logs.fieldsOf("bridge ended") !== undefined);
@@ -121,6 +121,37 @@ switchboardTest(
     }
   },
 );
+
+switchboardTest("in the log what ends bridges comes before their ends", async (gateway) => {
+  const executor = await gateway.createExecutor();
+  const ways: Record<string, (machine: Peer) => unknown> = {
+    "executor disconnected": (machine) => machine.close(),
+    "turn revoked": () => revoke(gateway, "turn_caused"),
+    "workspace revoked": () =>
+      gateway.call("POST", "/api/exec-gateway/revoke-workspace", { workspace_id: "ws_caused" }),
+    "executor removed": () =>
+      gateway.call("DELETE", `/api/codex-exec/executors/${executor.exe_id}`),
+  };
+  for (const [cause, act] of Object.entries(ways)) {
+    await using machine = await dialInAsRelay(gateway, executor);
+    await using harness = await openRelayBridge(gateway, executor.exe_id, {
+      turn_id: cause === "turn revoked" ? "turn_caused" : "turn_other",
+      workspace_id: cause === "workspace revoked" ? "ws_caused" : "ws_test",
+    });
+    await claim(harness, machine, `stream of ${cause}`);
+    using logs = new CapturedLogs();
+    const answer = await act(machine);
+    if (answer instanceof Response) await answer.body?.cancel();
+    await bridgeEnded(logs);
+    machine.close();
+    await untilGone(gateway, executor.exe_id);
+    const said = logs.records.map(({ message }) => message.join(""));
+    assert.ok(said.includes(cause), `${cause}: ${said}`);
+    assert.ok(said.indexOf(cause) < said.indexOf("bridge ended"), `${cause}: ${said}`);
+    if (cause !== "executor removed") continue;
+    assert.ok(said.indexOf(cause) < said.indexOf("executor disconnected"), `${said}`);
+  }
+});
 
 switchboardTest("how long somebody was held stands in the bridge's end", async (gateway) => {
   using logs = new CapturedLogs();

@@ -208,7 +208,7 @@ export async function dialInAsRelay(
 export async function openRelayBridge(
   gateway: GatewayClient,
   exeId: string,
-  claims: { turn_id?: string } = {},
+  claims: { turn_id?: string; workspace_id?: string } = {},
 ): Promise<Peer> {
   const token = await gateway.capToken(exeId, claims);
   return await connect(`${gateway.wsUrl}/bridge/${exeId}?token=${token}&role=harness`);
