@@ -1,6 +1,9 @@
 /** How fast a peer must take what is sent to it, at the least, in bytes a second: 1 Mbit/s. */
 const LEAST_RATE = 128 * 1024;
 
+/** A frame that takes longer than half a minute at that rate, in bytes. */
+export const LARGE_BYTES = 30 * LEAST_RATE;
+
 /**
  * What the kernels on both sides may hold on top of what waits here, in bytes: tcp(7), the largest of
  * `tcp_wmem` and of `tcp_rmem` together, as Linux has them.

@@ -1,9 +1,10 @@
+import { Buffer } from "node:buffer";
 import { closeSocket } from "../runtime/closing.ts";
 import { Heartbeat } from "../runtime/heartbeat.ts";
 import { ReadLoop } from "../runtime/read_loop.ts";
 import type { PeerClosed } from "./causes.ts";
 import { type Ending, NO_ANSWER } from "./endings.ts";
-import { KERNEL_BYTES, msToTake } from "./least_rate.ts";
+import { KERNEL_BYTES, LARGE_BYTES, msToTake } from "./least_rate.ts";
 import type { LeftBehind, Remainder } from "./left_behind.ts";
 import { sizeOf } from "./traffic.ts";
 import { afterTurn, ASK_AT, askForTurn, costOf, lastTurn, SHARE } from "./turns.ts";
@@ -60,6 +61,11 @@ export class PeerSocket {
   #waiting = 0;
   /** Bytes that had gone at the last look. */
   #passed = 0;
+  /** Large frames that may wait yet: where in all that was sent each ends, and its size in bytes. */
+  readonly #large: { end: number; bytes: number }[] = [];
+  /** What it had taken when it was last asked whether it takes a large one, and when that was news. */
+  #takenBefore = 0;
+  #tookAt = 0;
   #heard = false;
   /** Since when, in looks, nothing came from the peer, and since when it has taken nothing either. */
   #quietLooks = 0;
@@ -111,6 +117,23 @@ export class PeerSocket {
     return this.#sent - this.#waiting;
   }
 
+  /**
+   * Whether a large frame is on its way to the peer that it has time for yet. The runtime says of a frame
+   * that it waits until all of it has gone: who takes it slowly looks like one who takes nothing.
+   *
+   * @param now on the monotonic clock, in milliseconds
+   */
+  takesLargeFrame(now: number): boolean {
+    const taken = this.takenBytes;
+    while (this.#large.length > 0 && this.#large[0]!.end <= taken) this.#large.shift();
+    if (this.#large.length === 0) return false;
+    if (taken > this.#takenBefore) {
+      this.#takenBefore = taken;
+      this.#tookAt = now;
+    }
+    return now - this.#tookAt < msToTake(this.#large[0]!.bytes);
+  }
+
   /** Whether it has gone, or was told to. */
   get isOver(): boolean {
     return this.#closing || this.#gone;
@@ -138,7 +161,10 @@ export class PeerSocket {
 
   /** Sends a message, unless the websocket is closing or closed. */
   send(data: string | ArrayBuffer | Uint8Array<ArrayBuffer>): void {
-    this.#sent += sizeOf(data);
+    const size = sizeOf(data);
+    this.#sent += size;
+    // A text may have three bytes for each of its units.
+    if (3 * size >= LARGE_BYTES) this.#noteLarge(data);
     this.#loop.settle();
     this.#socket.send(data);
   }
@@ -196,7 +222,9 @@ export class PeerSocket {
     // One that is held is not heard, and where the runtime pings by itself its answers are not: then only
     // what waits can tell.
     const mayTell = this.#heartbeat.isOurs && !isHeld || this.#waiting > 0;
-    this.#stillLooks = this.#heard || moves || !mayTell ? 0 : this.#stillLooks + 1;
+    const isAlive = this.#heard || moves || !mayTell ||
+      this.#large.length > 0 && this.takesLargeFrame(performance.now());
+    this.#stillLooks = isAlive ? 0 : this.#stillLooks + 1;
     this.#heard = false;
     // Its answer could not be read, and many a client reads nothing more until it has written that.
     if (isHeld) this.#quietLooks = 0;
@@ -236,6 +264,13 @@ export class PeerSocket {
     this.#share = SHARE;
     this.#loop.stop();
     setTimeout(() => this.#loop.start(), CLOSING_PAUSE_MS);
+  }
+
+  #noteLarge(data: string | ArrayBuffer | Uint8Array): void {
+    const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.byteLength;
+    if (bytes < LARGE_BYTES) return;
+    if (this.#large.length === 0) this.#tookAt = performance.now();
+    this.#large.push({ end: this.#sent, bytes });
   }
 
   #leave(): void {

@@ -95,7 +95,7 @@ export class Pressure {
       if (to.takenBytes > slow.taken) {
         slow.taken = to.takenBytes;
         slow.movedAt = now;
-      } else if (now - slow.movedAt >= this.#stuckMs) {
+      } else if (now - slow.movedAt >= this.#stuckMs && !to.takesLargeFrame(now)) {
         this.#release(to, slow);
         for (const wire of slow.wires) wire.onStuck();
         continue;

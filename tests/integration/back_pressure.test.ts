@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { greet, openBridge, untilConnected } from "../support/exclusive.ts";
+import { dialIn, greet, openBridge, untilConnected } from "../support/exclusive.ts";
 import { switchboardTest } from "../support/gateway.ts";
 import { untilHeld } from "../support/held.ts";
 import { RawSocket } from "../support/raw_socket.ts";
@@ -151,6 +151,36 @@ switchboardTest(
     assert.deepEqual(await stuck.readClose(), { code: 1013, reason: "reading too slowly" });
   },
   { stuckMs: 1_000 },
+);
+
+switchboardTest(
+  "one who takes a large frame slowly is not taken for one who takes nothing",
+  async (gateway) => {
+    const executor = await gateway.createExecutor();
+    await using machine = await dialIn(gateway, executor);
+    const token = await gateway.capToken(executor.exe_id);
+    using slow = await RawSocket.open(gateway.port, `/bridge/${executor.exe_id}`, token);
+    slow.stopReading();
+    await until("the bridge is up", async () => await gateway.metric("cxg_bridges") === 1);
+    const large = 24 * MIB;
+    machine.send(new Uint8Array(large));
+    // Many times as long as one may take nothing, and as one may be silent: the runtime says all the while
+    // that the whole frame waits.
+    await until(
+      "its sender was held for long",
+      async () => await gateway.metric('cxg_held_seconds_total{side="executor"}') > 4,
+    );
+    assert.equal(await gateway.metric("cxg_buffered_bytes"), large);
+    assert.equal(await gateway.metric("cxg_bridges"), 1);
+    slow.resumeReading();
+    // Pings come behind it, and before it.
+    let got = await slow.readFrame();
+    while (got.opcode !== 2) got = await slow.readFrame();
+    assert.equal(got.payload.length, large);
+    slow.sendMessage(new TextEncoder().encode("got it"));
+    assert.equal(new TextDecoder().decode(await machine.next() as Uint8Array), "got it");
+  },
+  { stuckMs: 500, pingIntervalS: 1 },
 );
 
 switchboardTest(
