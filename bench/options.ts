@@ -24,7 +24,7 @@ export const USAGE =
   `deno task bench [--only PART,...] [--quick | --all] [--targets TARGET,...] [--beside DIRECTORY]
 
   --only      of ${PARTS.join(", ")}
-  --quick     two minutes: what the promises are about, once
+  --quick     three minutes: what the promises are about, once
   --all       every size with every number of bridges, text and binary: an hour
   --targets   of ${TARGETS.join(", ")}
   --beside    another checkout of the gateway, measured in the same run`;

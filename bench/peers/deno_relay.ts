@@ -4,6 +4,9 @@
  *
  * @module
  */
+/** From how many bytes on the memory of a message is given back at once, as whoever cares for it does. */
+const RELEASE_FROM = 16 * 1024;
+
 const executors = new Map<string, WebSocket>();
 
 Deno.serve({ hostname: "127.0.0.1", port: Number(Deno.args[0]), onListen() {} }, (req) => {
@@ -16,8 +19,8 @@ Deno.serve({ hostname: "127.0.0.1", port: Number(Deno.args[0]), onListen() {} },
   if (executor === undefined) {
     socket.onopen = () => executors.set(name, socket);
   } else {
-    socket.onmessage = ({ data }) => executor.send(data);
-    executor.onmessage = ({ data }) => socket.send(data);
+    socket.onmessage = ({ data }) => pass(data, executor);
+    executor.onmessage = ({ data }) => pass(data, socket);
     socket.onclose = () => {
       executors.delete(name);
       executor.close();
@@ -25,3 +28,8 @@ Deno.serve({ hostname: "127.0.0.1", port: Number(Deno.args[0]), onListen() {} },
   }
   return response;
 });
+
+function pass(data: string | ArrayBuffer, to: WebSocket): void {
+  to.send(data);
+  if (typeof data !== "string" && data.byteLength >= RELEASE_FROM) data.transfer(0);
+}

@@ -53,9 +53,8 @@ function isUsual({ bridges, bytes, text }: Cell): boolean {
   return bridges === FEW_BRIDGES || (!text && (bytes === KIB || bytes === 64 * KIB));
 }
 
-/** What the promises are about, once. */
+/** What the promises are about, once: everything at a few bridges, and what a thousand are compared by. */
 function isQuick({ bridges, bytes, text, inFlight }: Cell): boolean {
-  if (text) return false;
-  if (bridges === FEW_BRIDGES) return inFlight === 1 || bytes === KIB;
-  return bridges === MANY_BRIDGES && bytes === KIB && inFlight === 1;
+  if (bridges === FEW_BRIDGES) return true;
+  return bridges === MANY_BRIDGES && !text && bytes === KIB && inFlight === 1;
 }

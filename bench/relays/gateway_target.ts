@@ -22,11 +22,7 @@ export async function startGatewayTarget(
     const executors = await (checkout === undefined
       ? seed(database.options, kind, mostBridges)
       : seedBy(checkout, database.options, kind, mostBridges));
-    const variables = {
-      CXG_LOG_LEVEL: "warn",
-      // As much as its peers let wait, who have no limit.
-      CXG_MAX_BUFFERED: String(2 ** 30),
-    };
+    const variables = { CXG_LOG_LEVEL: "warn" };
     const { options } = database;
     const gateway = await GatewayProcess.start(options, variables, undefined, undefined, checkout);
     return {

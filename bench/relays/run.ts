@@ -63,8 +63,8 @@ export async function runRelays(
     deno: startDenoRelay,
     go: startGoRelay,
     ws: startWsRelay,
-    nginx: () => startNginx("nginx", load.echo),
     nginx64k: () => startNginx("nginx64k", load.echo, 64),
+    nginx: () => startNginx("nginx", load.echo),
   };
   const targets: Target[] = [];
   for (const name of wanted) {

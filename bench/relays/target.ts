@@ -9,8 +9,8 @@ export const TARGETS = [
   "deno",
   "go",
   "ws",
-  "nginx",
   "nginx64k",
+  "nginx",
 ] as const;
 
 /** One of {@linkcode TARGETS}. */
@@ -25,8 +25,8 @@ export const TITLES: Readonly<Record<TargetName, string>> = {
   deno: "bare Deno relay",
   go: "Go relay (nhooyr)",
   ws: "Node relay (ws)",
-  nginx: "nginx, as it comes",
   nginx64k: "nginx, 64 KiB buffers",
+  nginx: "nginx, as it comes",
 };
 
 /** Something that stands between harnesses and what echoes, in a process of its own. */
