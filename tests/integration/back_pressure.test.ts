@@ -18,6 +18,9 @@ const MIB = 1024 * KIB;
 const MESSAGES = 512;
 const MESSAGE_BYTES = 128 * KIB;
 
+/** More of them than the kernel and the gateway hold. */
+const FEW = 160;
+
 /** What may wait in the gateway for one peer, and a frame or two on top. */
 const WAITING_AT_MOST = 2 * MIB;
 
@@ -207,6 +210,29 @@ switchboardTest(
     await until("all that was for it is dropped", () => machine.buffered === 0, 60_000);
     await using next = await openBridge(gateway, executor.exe_id);
     await greet(next, machine);
+  },
+);
+
+switchboardTest(
+  "what a harness has sent before it goes, while it is held, gets there before its bridge ends",
+  async (gateway) => {
+    const { exe_id, registration_token } = await gateway.createExecutor();
+    using slow = await RawSocket.open(gateway.port, `/codex-exec/${exe_id}`, registration_token);
+    await untilConnected(gateway, exe_id);
+    await using harness = await openBridge(gateway, exe_id);
+    await until("the bridge is up", async () => await gateway.metric("cxg_bridges") === 1);
+    slow.stopReading();
+    for (let n = 0; n < FEW; n++) harness.send(message(n));
+    harness.close();
+    await untilHeld(gateway, "harness");
+    // Its good-bye is behind what the kernels hold: who reads no further cannot know of it.
+    assert.equal(await gateway.metric("cxg_bridges"), 1);
+    slow.resumeReading();
+    for (let n = 0; n < FEW; n++) {
+      const { payload } = await slow.readFrame();
+      assert.equal(new DataView(payload.buffer, payload.byteOffset).getUint32(0), n);
+    }
+    await until("its bridge is over", async () => await gateway.metric("cxg_bridges") === 0);
   },
 );
 
