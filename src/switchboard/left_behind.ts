@@ -4,12 +4,11 @@
  */
 const GRACE_MS = 15 * 60_000;
 
-/** How many connections an owner may leave behind whatever they hold, and how many in any case. */
-const FEW = 4;
-const MANY = 64;
-
-/** How many times the limit of one websocket an owner's may hold together. */
+/** How many times the limit of one websocket an owner may leave behind. */
 const TIMES_ONE = 4;
+
+/** The least that a connection counts, as a part of that limit: an idle one costs something too. */
+const LEAST_PART = 1 / 16;
 
 /** What one connection was left with. */
 export interface Remainder {
@@ -23,16 +22,22 @@ export interface Remainder {
  * that does it again and again would pile them up, so an owner that has left too much is let in no more.
  */
 export class LeftBehind {
-  readonly #maxBytes: number;
-  readonly #owners = new Map<string, { count: number; bytes: number }>();
+  readonly #maxBuffered: number;
+  /** How much each owner has left, as it counts. */
+  readonly #owners = new Map<string, number>();
   /** Of whom it is not known that they went, oldest first. */
   readonly #doubtful: { remainder: Remainder; until: number }[] = [];
+  readonly #now: () => number;
   #bytes = 0;
   #count = 0;
 
-  /** @param maxBuffered the most that may wait on one websocket, in bytes */
-  constructor(maxBuffered: number) {
-    this.#maxBytes = TIMES_ONE * maxBuffered;
+  /**
+   * @param maxBuffered the most that may wait on one websocket, in bytes
+   * @param now a clock in milliseconds that never goes back
+   */
+  constructor(maxBuffered: number, now: () => number = () => performance.now()) {
+    this.#maxBuffered = maxBuffered;
+    this.#now = now;
   }
 
   /** How many bytes there are in all, but for those of connections that the runtime has let go of. */
@@ -42,14 +47,16 @@ export class LeftBehind {
 
   /** On how many connections, those included of which it is not known that their peers went. */
   get count(): number {
+    this.#prune();
     return this.#count;
   }
 
   /** Counts what one connection of the owner was left with, until it is settled. */
   add(owner: string, bytes: number): Remainder {
+    const remainder = { owner, bytes };
     this.#bytes += bytes;
-    this.#change(owner, 1, bytes);
-    return { owner, bytes };
+    this.#change(remainder, 1);
+    return remainder;
   }
 
   /**
@@ -60,34 +67,32 @@ export class LeftBehind {
    */
   settle(remainder: Remainder, taken: boolean): void {
     this.#bytes -= remainder.bytes;
-    if (taken) this.#forget(remainder);
-    else this.#doubtful.push({ remainder, until: performance.now() + GRACE_MS });
+    if (taken) this.#change(remainder, -1);
+    else this.#doubtful.push({ remainder, until: this.#now() + GRACE_MS });
   }
 
-  /** Whether the owner has left so much behind that it may open no more connections. */
+  /**
+   * Whether the owner may open no more connections: it has left behind four times what may wait on one. Each
+   * counts a sixteenth of that at the least, and all of it at the most, since one frame may be far larger.
+   */
   isTooMuch(owner: string): boolean {
-    const left = this.#owners.get(owner);
-    if (left === undefined) return false;
-    return left.count >= MANY || left.count >= FEW && left.bytes > this.#maxBytes;
+    this.#prune();
+    return (this.#owners.get(owner) ?? 0) >= TIMES_ONE * this.#maxBuffered;
   }
 
-  /** Forgets those whose time is over; to be called now and then. */
-  prune(now: number = performance.now()): void {
-    while (this.#doubtful.length > 0 && this.#doubtful[0]!.until <= now) {
-      this.#forget(this.#doubtful.shift()!.remainder);
+  #prune(): void {
+    while (this.#doubtful.length > 0 && this.#doubtful[0]!.until <= this.#now()) {
+      this.#change(this.#doubtful.shift()!.remainder, -1);
     }
   }
 
-  #forget({ owner, bytes }: Remainder): void {
-    this.#change(owner, -1, -bytes);
-  }
-
-  #change(owner: string, count: number, bytes: number): void {
-    const left = this.#owners.get(owner) ?? { count: 0, bytes: 0 };
-    left.count += count;
-    left.bytes += bytes;
-    if (left.count === 0) this.#owners.delete(owner);
-    else this.#owners.set(owner, left);
-    this.#count += count;
+  /** Counts a connection, or takes it back. */
+  #change({ owner, bytes }: Remainder, by: 1 | -1): void {
+    this.#count += by;
+    const max = this.#maxBuffered;
+    const counted = Math.min(Math.max(bytes, max * LEAST_PART), max);
+    const left = (this.#owners.get(owner) ?? 0) + by * counted;
+    if (left > 0) this.#owners.set(owner, left);
+    else this.#owners.delete(owner);
   }
 }

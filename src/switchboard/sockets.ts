@@ -80,7 +80,6 @@ export class OpenSockets {
   }
 
   #sweep(): void {
-    this.#leftBehind.prune();
     const slice = this.#lookedAt = (this.#lookedAt + 1) % SLICES;
     for (const peer of this.#peers) {
       if (peer.slice !== slice || !peer.look()) continue;
