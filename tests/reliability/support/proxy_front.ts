@@ -5,7 +5,6 @@
  */
 import { exchange, fromLatin1 } from "../../fuzz/raw_http.ts";
 import { GatewayClient } from "../../support/gateway.ts";
-import type { GatewayProcess } from "../../support/gateway_process.ts";
 import { until } from "../../support/websocket.ts";
 
 /** A kind of proxy. */
@@ -42,7 +41,7 @@ export class ProxyFront extends GatewayClient implements AsyncDisposable {
   }
 
   /** Starts a proxy before a gateway. */
-  static async start(proxy: Proxy, gateway: GatewayProcess): Promise<ProxyFront> {
+  static async start(proxy: Proxy, gateway: GatewayClient): Promise<ProxyFront> {
     const front = new ProxyFront(gateway, await proxy.start(gateway.port));
     await until(`${proxy.name} passes requests on`, async () => {
       // On a connection that does not stay: those are limited.
