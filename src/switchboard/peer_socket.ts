@@ -4,7 +4,7 @@ import { Heartbeat } from "../runtime/heartbeat.ts";
 import { ReadLoop } from "../runtime/read_loop.ts";
 import type { PeerClosed } from "./causes.ts";
 import { type Ending, NO_ANSWER } from "./endings.ts";
-import { KERNEL_BYTES, LARGE_BYTES, msToTake } from "./least_rate.ts";
+import { KERNEL_BYTES, LARGE_BYTES, msToTake, STUCK_MS } from "./least_rate.ts";
 import type { LeftBehind, Remainder } from "./left_behind.ts";
 import { sizeOf } from "./traffic.ts";
 import { afterTurn, ASK_AT, askForTurn, costOf, lastTurn, SHARE } from "./turns.ts";
@@ -180,7 +180,8 @@ export class PeerSocket {
     // The runtime says 0 from its close() on.
     const waiting = this.bufferedAmount;
     if (waiting > 0) this.#leave();
-    closeSocket(this.#socket, ending, msToTake(Math.min(this.#sent, waiting + KERNEL_BYTES)));
+    const left = Math.min(this.#sent, waiting + KERNEL_BYTES);
+    closeSocket(this.#socket, ending, left > 0 ? STUCK_MS + msToTake(left) : 0);
   }
 
   /**

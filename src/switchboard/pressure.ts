@@ -1,8 +1,6 @@
+import { STUCK_MS } from "./least_rate.ts";
 import type { PeerSocket } from "./peer_socket.ts";
 import type { Side, Wire } from "./wire.ts";
-
-/** How long a peer may take nothing at all of what waits for it, in milliseconds. */
-const STUCK_MS = 30_000;
 
 /** How soon after a sender was held it is looked at first, and how seldom at the most, in milliseconds. */
 const FIRST_LOOK_MS = 1;
