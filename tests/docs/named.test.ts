@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { ROUTES } from "../../src/routes.ts";
+import * as endings from "../../src/switchboard/endings.ts";
 import { switchboardTest } from "../support/gateway.ts";
 import { pages } from "./pages.ts";
 
@@ -17,6 +18,15 @@ Deno.test("each endpoint is named in a page", () => {
     `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`
   ).filter((endpoint) => !text.includes(`\`${endpoint}\``) && !text.includes(`\`${endpoint}?`));
   assert.deepEqual(unnamed, []);
+});
+
+Deno.test("each close code is in docs/protocol.md, with its reason and whether the peer may come again", () => {
+  const page = told.find(({ path }) => path === "docs/protocol.md")!.text;
+  const rows = [...page.matchAll(/^\| (\d{4}) \| (.+?) +\| `(\w+)` +\| (yes|no) /gm)]
+    .map(([, code, reason, label, again]) => `${label} ${code} ${again} ${reason}`);
+  const expected = Object.values(endings)
+    .map(({ label, code, again, reason }) => `${label} ${code} ${again ? "yes" : "no"} ${reason}`);
+  assert.deepEqual(rows.sort(), expected.sort());
 });
 
 switchboardTest(
