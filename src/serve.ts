@@ -137,9 +137,12 @@ function announce(config: Config, server: Server): void {
     url,
     internal_address: internalAddr?.hostname,
     internal_port: internalAddr?.port,
+    ca_file: ca && `${config.dataDir}/${ca.file}`,
     ca_sha256: ca?.fingerprint,
     database: embedded ? "embedded" : "postgresql",
   });
+  // What reads a log has that line.
+  if (!Deno.stdout.isTerminal()) return;
   print(`codex-exec-gateway listens on ${url}
 ${internal === undefined ? "" : `its API and metrics: ${internal.url}\n`}${
     ca === undefined

@@ -1,11 +1,12 @@
 /**
  * How a person calls this program's commands, for the lines that they are told to paste: the compiled
- * binary by its path, else the task, through npx where there is no Deno on the PATH.
+ * binary by its path, else the task, through npx where there is no Deno on the PATH. Without `-q` the task
+ * would say each time what it runs.
  */
 export function programName(): string {
   if (Deno.build.standalone) return Deno.execPath();
   const deno = /[\\/]_npx[\\/]/.test(Deno.execPath()) ? `npx -y deno@${Deno.version.deno}` : "deno";
-  return `${deno} task cli`;
+  return `${deno} task -q cli`;
 }
 
 /**

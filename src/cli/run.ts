@@ -75,7 +75,7 @@ function usage(args: string[]): number {
   if (word === "serve") {
     const help = args[1] === "--help" || args[1] === "-h";
     (help ? print : complain)(
-      `${usageOf("serve").trimEnd()}${help ? "" : "\nTo run it from a clone: deno task start"}`,
+      `${usageOf("serve").trimEnd()}${help ? "" : "\nTo run it from a clone: deno task -q start"}`,
     );
     return help ? 0 : 2;
   }

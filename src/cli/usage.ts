@@ -5,7 +5,7 @@ const USAGE: Readonly<Record<string, string>> = {
 
 usage: PROGRAM COMMAND
 
-  serve             run the gateway; so does no command at all (deno task start)
+  serve             run the gateway; so does no command at all (deno task -q start)
   executor add      create an executor and bind it to a workspace
   executor list     all executors, or those of a workspace
   executor show     one of them
@@ -20,7 +20,7 @@ usage: PROGRAM COMMAND
   status            what runs, and what is connected to it
   version           of this program
   db adopt          make the Go original's database this gateway's
-  join              stand for a gateway elsewhere on an executor's loopback (deno task join)
+  join              stand for a gateway elsewhere on an executor's loopback (deno task -q join)
 
 An executor is named by its id, a unique beginning of it, or its name. Each takes --help. All but serve, token mint, db adopt and join call the running gateway.
 Exit codes: 0 done, 1 it failed (what and why is on standard error), 2 wrong usage.

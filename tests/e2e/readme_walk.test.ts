@@ -49,7 +49,7 @@ hostsTest("the README's walk, word for word, between two machines with npm", {
   assert.deepEqual(more, [], "what the test does not know of");
 
   const serving = stack.use(gateway.run(start!, clone));
-  await serving.waitForOutput(/^codex-exec-gateway listens on https:/m, TIMEOUT_MS);
+  await serving.waitForOutput(/"message":"listening".*"url":"https:/, TIMEOUT_MS);
 
   const added = await gateway.ends(add!, clone);
   const [exeId] = /exe_[\w-]+/.exec(added)!;

@@ -500,7 +500,7 @@ Deno.test("the command line, without a gateway", async (t) => {
 
   await t.step("serve takes no words: exit code 2, and nothing is served", async () => {
     assertComplains(await cli("serve", "now"), 2, /serve/);
-    assertComplains(await cli("serve"), 2, /deno task start/);
+    assertComplains(await cli("serve"), 2, /deno task -q start/);
   });
 
   await t.step("token mint --environments: without a gateway, by the executors' ids", async () => {

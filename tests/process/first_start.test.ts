@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Gateway, runCli, TempDir } from "../support/process.ts";
+import { X509Certificate } from "node:crypto";
+import { Gateway, runCli, Task, TempDir } from "../support/process.ts";
 
 Deno.test("the first start: nothing is there, and all that is needed is made and said", async (t) => {
   await using parent = await TempDir.empty();
@@ -57,9 +58,24 @@ Deno.test("the first start: nothing is there, and all that is needed is made and
     }
   });
 
-  await t.step("the command that it says to try next works, word for word", async () => {
-    const [, command] = await gateway.stdoutMatch(
-      /Next, in another terminal:\n +.*\bdeno\S* task cli (.+)\n/,
+  await t.step("what it says is its log, and nothing else", () => {
+    assert.equal(gateway.stdout, "");
+    assert.ok(gateway.records.length > 0);
+  });
+});
+
+Deno.test({
+  name: "on a terminal the start says what to try next, and that works, word for word",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using data = await TempDir.withDatabase();
+    const dataDir = data.path;
+    await using gateway = new Task(["task", "-q", "start"], {
+      CXG_DATA_DIR: dataDir,
+      CXG_PORT: "0",
+    }, { onTerminal: true });
+    const [, url, command] = await gateway.stdoutMatch(
+      /listens on (\S+)\r?\n[^]*Next, in another terminal:\r?\n +.*\bdeno\S* task -q cli ([^\r\n]+)\r?\n/,
     );
     const words = command!.split(" ");
     const added = await runCli(dataDir, words);
@@ -69,7 +85,7 @@ Deno.test("the first start: nothing is there, and all that is needed is made and
     const token = /^registration token +([0-9a-f]{64})\b/m.exec(added.stdout)?.[1];
     assert(exeId && token, added.stdout);
     for (const name of ["CODEX_EXEC_SERVER_REMOTE_BEARER_TOKEN", "CODEX_API_KEY"]) {
-      const line: string = `${name}=${token} codex exec-server --remote ${gateway.url} `;
+      const line: string = `${name}=${token} codex exec-server --remote ${url} `;
       assert(added.stdout.includes(line), added.stdout);
     }
 
@@ -79,7 +95,27 @@ Deno.test("the first start: nothing is there, and all that is needed is made and
       JSON.parse(listed.stdout).map((e: Record<string, unknown>) => [e.exe_id, e.is_default]),
       [[exeId, true]],
     );
-  });
+  },
+});
+
+Deno.test({
+  name: "on a terminal the start says which CA to trust, and where its API is",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using data = await TempDir.withDatabase();
+    await using gateway = new Task(["task", "-q", "start"], {
+      CXG_DATA_DIR: data.path,
+      CXG_PORT: "0",
+      CXG_INTERNAL_PORT: "0",
+      CXG_TLS: "self-signed",
+    }, { onTerminal: true });
+    const [, api, file, fingerprint] = await gateway.stdoutMatch(
+      /API and metrics: (\S+)\r?\nits CA: (\S+)\r?\nSHA-256 of that: (\S+)\r?\n/,
+    );
+    assert.match(api!, /^https:\/\/127\.0\.0\.1:\d+$/);
+    const { fingerprint256 } = new X509Certificate(await Deno.readTextFile(file!));
+    assert.equal(fingerprint, fingerprint256);
+  },
 });
 
 async function modeOf(path: string): Promise<string> {

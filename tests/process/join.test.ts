@@ -11,9 +11,9 @@ import { connect } from "../support/websocket.ts";
 
 const URL_LINE = /^http:\/\/127\.0\.0\.1:(\d+)\n/;
 
-/** `deno task join`, with these words. */
+/** `deno task -q join`, with these words. */
 function joinTask(...words: string[]): Task {
-  return new Task(["task", "join", ...words], {});
+  return new Task(["task", "-q", "join", ...words], {});
 }
 
 onAnyDatabase(

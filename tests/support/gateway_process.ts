@@ -21,6 +21,7 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
   readonly #listening = Promise.withResolvers<void>();
   readonly #ca: string | undefined;
   #port = 0;
+  #internalPort: number | undefined;
   /** Settled while its log is read. */
   #reading: PromiseWithResolvers<void> | undefined;
   /** Everything it has logged so far. */
@@ -127,7 +128,7 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
   }
 
   override get internalUrl(): string {
-    const port = /^its API and metrics: \S+:(\d+)$/m.exec(this.stdout)?.[1];
+    const port = this.#internalPort;
     return port === undefined ? this.url : this.url.replace(/:\d+$/, `:${port}`);
   }
 
@@ -196,29 +197,28 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
   }
 
   async #readStdout(): Promise<void> {
-    for await (const part of this.#child.stdout) {
-      this.stdout += new TextDecoder().decode(part);
-      const found = /listens on (https?):\/\/\S+:(\d+)\n(?:.*\n)*?\n/.exec(this.stdout);
-      if (found === null || this.#port !== 0) continue;
-      this.#port = Number(found[2]);
-      if (found[1] === "https") {
-        const ports = [this.#port, Number(new URL(this.internalUrl).port)];
-        this.trust = new Trust(ports, await this.#caOfIts());
-      }
-      this.#listening.resolve();
-    }
-  }
-
-  async #caOfIts(): Promise<string> {
-    if (this.#ca !== undefined) return this.#ca;
-    return await Deno.readTextFile(/^its CA: (.*)$/m.exec(this.stdout)![1]!);
+    for await (const part of this.#child.stdout) this.stdout += new TextDecoder().decode(part);
   }
 
   async #readLog(): Promise<void> {
     for await (const part of this.#child.stderr) {
       this.log += this.#decoder.decode(part, { stream: true });
+      if (this.#port === 0) await this.#lookWhetherItListens();
       await this.#reading?.promise;
     }
+  }
+
+  async #lookWhetherItListens(): Promise<void> {
+    const line = /^.*"message":"listening".*(?=\n)/m.exec(this.log)?.[0];
+    if (line === undefined) return;
+    const { port, url, internal_port, ca_file } = JSON.parse(line);
+    this.#port = port;
+    this.#internalPort = internal_port;
+    if (url.startsWith("https:")) {
+      const ca = this.#ca ?? await Deno.readTextFile(ca_file);
+      this.trust = new Trust([port, internal_port ?? port], ca);
+    }
+    this.#listening.resolve();
   }
 }
 

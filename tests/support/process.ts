@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { shellWord } from "../../src/shell_word.ts";
 import { databases } from "./databases.ts";
 import { noteLog, noteSecret, noteSecretsIn, noteSecretsOf } from "./evidence.ts";
 import { makeDataDir } from "./files.ts";
@@ -34,11 +35,20 @@ export class Task implements AsyncDisposable {
    * @param args what follows `deno`
    * @param variables its CXG_* variables: those of the test's own process are not handed on
    * @param ownGroup whether it leads a process group, as a shell with job control would have it
+   * @param onTerminal whether it writes to a terminal, both streams to the same one
    */
-  constructor(args: readonly string[], variables: Variables, { ownGroup = false } = {}) {
+  constructor(
+    args: readonly string[],
+    variables: Variables,
+    { ownGroup = false, onTerminal = false } = {},
+  ) {
     noteSecretsOf(variables);
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: [...args],
+    const argv = [Deno.execPath(), ...args];
+    const [program, ...rest] = onTerminal
+      ? ["script", "-qefc", argv.map(shellWord).join(" "), "/dev/null"]
+      : argv;
+    this.#child = new Deno.Command(program!, {
+      args: rest,
       cwd: ROOT,
       env: { ...inheritedVariables(), NO_COLOR: "1", ...variables },
       clearEnv: true,
@@ -57,9 +67,9 @@ export class Task implements AsyncDisposable {
     return this.#stdout.text;
   }
 
-  /** What it has written on standard error so far, without the line in which `deno task` says what it runs. */
+  /** What it has written on standard error so far. */
   get stderr(): string {
-    return this.#stderr.text.replace(/^Task \S+ deno run .*\n/, "");
+    return this.#stderr.text;
   }
 
   /** The complete lines of {@linkcode stderr}. */
@@ -137,28 +147,24 @@ export class Task implements AsyncDisposable {
   }
 }
 
-const LISTENS = /^codex-exec-gateway listens on (\S+)\n/;
-
 /** A gateway that listens. */
 export class Gateway extends Task {
   /** Where it said that it listens. */
-  get url(): string {
-    return LISTENS.exec(this.stdout)?.[1] ?? "";
-  }
+  url = "";
 
-  /** Starts `deno task start` on a free port and waits until it says that it listens. */
+  /** Starts `deno task -q start` on a free port and waits until it says that it listens. */
   static async start(
     dataDir: string,
     variables: Variables = {},
     options: { ownGroup?: boolean } = {},
   ): Promise<Gateway> {
     const gateway = new Gateway(
-      ["task", "start"],
+      ["task", "-q", "start"],
       { CXG_DATA_DIR: dataDir, CXG_PORT: "0", ...variables },
       options,
     );
     try {
-      await gateway.stdoutMatch(LISTENS);
+      gateway.url = String((await gateway.record("listening")).url);
       await noteGeneratedSecrets(dataDir);
       return gateway;
     } catch (error) {
@@ -186,14 +192,14 @@ export interface Finished extends Exit {
   stderrLines: string[];
 }
 
-/** Runs `deno task start` where it is to end by itself. */
+/** Runs `deno task -q start` where it is to end by itself. */
 export function runGateway(variables: Variables): Promise<Finished> {
-  return run(["task", "start"], { CXG_PORT: "0", ...variables });
+  return run(["task", "-q", "start"], { CXG_PORT: "0", ...variables });
 }
 
-/** Runs `deno task cli` with these words. */
+/** Runs `deno task -q cli` with these words. */
 export function runCli(dataDir: string, words: readonly string[], variables: Variables = {}) {
-  return run(["task", "cli", ...words], { CXG_DATA_DIR: dataDir, ...variables });
+  return run(["task", "-q", "cli", ...words], { CXG_DATA_DIR: dataDir, ...variables });
 }
 
 async function run(args: string[], variables: Variables): Promise<Finished> {

@@ -63,7 +63,7 @@ export class ApartGateway implements AsyncDisposable {
       CXG_PUBLIC_WS_BASE_URL: url.replace(/^http/, "ws"),
     };
     const process = owned.use(denoTask(hosts, ["start"], all));
-    await process.waitForOutput(/^codex-exec-gateway listens on /m, TIMEOUT_MS);
+    await process.waitForOutput(/"message":"listening"/, TIMEOUT_MS);
     return new ApartGateway(hosts, all, ca, process, owned.move(), url);
   }
 
