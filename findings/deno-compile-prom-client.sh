@@ -6,7 +6,7 @@
 #
 #   deno run       a program that imports prom-client, or bintrees alone    it runs
 #   deno compile   the same                                                 "has overflowed its stack", exit code 134
-#   deno compile   a program that imports ws                                a binary, which runs
+#   deno compile   a program that imports ws                                a binary is made
 #
 # So whoever wants one binary does without the package, however deep in the tree it is.
 #

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Deno 2.9.6: `new WebSocket` does not set TCP_NODELAY: messages of 1 to 64 KiB wait 44 ms each.
 #
-# Websocket clients set it, since a message is to go when it is sent (`ws` on Node does, and so do browsers). Deno's does
-# not, and has no option for it. Where a message takes two writes, Nagle's algorithm keeps the second one back until the
+# Websocket clients set it, since a message is to go when it is sent, as `ws` on Node does. Deno's does not, and has no
+# option for it. Where a message takes two writes, Nagle's algorithm keeps the second one back until the
 # first is acknowledged, and the peer delays its acknowledgement (40 ms on Linux). An echo over loopback, one message in
 # flight, by a server (`ws`) that does set TCP_NODELAY, medians seen:
 #
