@@ -27,6 +27,7 @@ import type { RevokedWorkspace } from "./store/watched_endings.ts";
 import { watchStore } from "./store_watch.ts";
 import type { Contention } from "./switchboard/contention.ts";
 import { TURN_REVOKED, WORKSPACE_REVOKED } from "./switchboard/endings.ts";
+import type { GateTimes } from "./switchboard/handshake_gate.ts";
 import { OpenSockets } from "./switchboard/sockets.ts";
 import { Switchboard } from "./switchboard/switchboard.ts";
 import { ServerCertificate } from "./tls/server_certificate.ts";
@@ -56,6 +57,8 @@ interface Limits {
   portClosesAfterMs?: readonly number[];
   /** How long a peer may take nothing of what waits for it, in milliseconds. */
   stuckMs?: number;
+  /** For how long failed handshakes count, and others wait for them. */
+  handshakes?: GateTimes;
 }
 
 /** A running gateway: it owns the store, the registry, the revoked set and the listener. */
@@ -191,6 +194,7 @@ async function openServices(
     maxRevokedInMemory = MAX_REVOKED,
     contention,
     stuckMs,
+    handshakes,
   }: Limits,
   stopping: AbortSignal,
 ): Promise<Services> {
@@ -204,7 +208,7 @@ async function openServices(
     warnOfRuntime(await adapted);
     const { maxStreams, maxBufferedBytes, maxFrameBytes } = config;
     const switchboard = new Switchboard({
-      limits: { maxStreams, maxBufferedBytes, maxFrameBytes },
+      limits: { maxStreams, maxBufferedBytes, maxFrameBytes, handshakes },
       stuckMs,
       contention,
     });

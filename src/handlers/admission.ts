@@ -1,5 +1,6 @@
 import type { Services } from "../services.ts";
-import type { ExecutorLink } from "../switchboard/executor_link.ts";
+import { TOO_MANY_HANDSHAKES } from "../switchboard/endings.ts";
+import type { ExecutorLink, Holder } from "../switchboard/executor_link.ts";
 import { HttpError } from "./http.ts";
 import { executorLabel } from "./wording.ts";
 
@@ -9,24 +10,33 @@ export function turnOwner(turnId: string): string {
 }
 
 /**
- * Refuses a turn whose handshakes have failed too often on the executor's present connection, or whose
- * harnesses have too often stopped reading.
+ * Refuses a turn whose handshakes, or whose workspace's, have failed too often on the executor's present
+ * connection, or whose harnesses have too often stopped reading.
  *
  * @throws {HttpError} 429
  */
 export function requireAdmission(
   { openSockets }: Services,
   link: ExecutorLink,
-  turnId: string,
+  holder: Holder,
 ): void {
-  if (!link.admits(turnId)) {
+  const label = executorLabel(link.exeId);
+  const refusal = link.refusal(holder);
+  if (refusal === TOO_MANY_HANDSHAKES) {
     throw new HttpError(
       429,
-      `too many handshakes of this turn have failed on ${executorLabel(link.exeId)}; begin a new ` +
-        "turn, or start `codex exec-server` there again",
+      `too many handshakes of this turn have failed on ${label}; begin a new turn, or start ` +
+        "`codex exec-server` there again",
     ).because("handshakes_failed");
   }
-  if (openSockets.isRefused(turnOwner(turnId))) {
+  if (refusal !== undefined) {
+    throw new HttpError(
+      429,
+      `too many handshakes of this workspace have failed on ${label}; start codex exec-server there ` +
+        "again, or wait an hour",
+    ).because("workspace_handshakes_failed");
+  }
+  if (openSockets.isRefused(turnOwner(holder.turnId))) {
     throw new HttpError(
       429,
       "too many connections of this turn have stopped reading; stop their processes, or begin a new " +

@@ -37,7 +37,10 @@ export async function bridge(services: Services, context: RequestContext): Promi
   // The wait may have been long enough for the turn to be revoked meanwhile.
   refuseKnownRevoked(services, caller);
   requireFit(link, context, caller);
-  requireAdmission(services, link, caller.turn_id);
+  requireAdmission(services, link, {
+    turnId: caller.turn_id,
+    workspaceId: caller.workspace_id,
+  });
   return await join(services, context, link, caller);
 }
 

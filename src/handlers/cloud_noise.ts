@@ -38,7 +38,7 @@ export async function connectHarness(
   const { req, params } = context;
   const exe_id = params.exe_id!;
   const cap = await requireCapability(services, context, bearerToken(req), exe_id);
-  const { turn_id } = cap;
+  const { turn_id, workspace_id } = cap;
   const harnessKey = requiredPublicKey(await readJsonObject(req), "harness_public_key");
   // While the store is away no executor can come back, and one that is here could not ask `validate`:
   // codex tries a 503 again, but gives a handshake up.
@@ -54,7 +54,7 @@ export async function connectHarness(
   // The live link's, not the newest: what has registered since may never dial in.
   const { registration } = link;
   if (registration?.kind !== "noise") throw speaksNoNoise(exe_id);
-  requireAdmission(services, link, turn_id);
+  requireAdmission(services, link, { turnId: turn_id, workspaceId: workspace_id });
   const { registration_id, security_profile, executor_public_key } = registration;
   const exp = Math.floor(Date.now() / 1000) + CONNECT_TTL_S;
   const ticket = await services.tickets.harness.seal({

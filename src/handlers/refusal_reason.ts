@@ -35,6 +35,7 @@ export const REASONS = [
   "executor_held",
   "executor_unbound",
   "handshakes_failed",
+  "workspace_handshakes_failed",
   "not_connected",
   "peers_stopped_reading",
   "registered_anew",

@@ -121,6 +121,22 @@ export const TOO_MANY_HANDSHAKES: Ending = {
   again: false,
 };
 
+/** To a harness: its workspace's handshakes have, and another workspace uses the executor too. */
+export const WORKSPACE_HANDSHAKES: Ending = {
+  label: "workspace_handshakes",
+  code: 1008,
+  reason: "too many failed handshakes of this workspace",
+  again: false,
+};
+
+/** To a harness: its handshake has waited for others', so many of which had failed that the executor was not to see one more. */
+export const HANDSHAKES_CROWDED: Ending = {
+  label: "handshakes_crowded",
+  code: 1013,
+  reason: "too many failed handshakes on this executor",
+  again: true,
+};
+
 /** To a harness: its turn was revoked. */
 export const TURN_REVOKED: Ending = {
   label: "turn_revoked",

@@ -108,9 +108,8 @@ export class ExclusiveLink implements ExecutorLink {
     return this.#bridge === undefined ? 0 : 1;
   }
 
-  admits(): boolean {
-    return true;
-  }
+  /** It has no handshakes that the gateway would know. */
+  refusal(): undefined {}
 
   /** The caller holds the bridge lock. */
   open(): Promise<Join> {

@@ -2,7 +2,7 @@ import type { ExecutorKind, Registration } from "../model.ts";
 import type { Drops } from "./drops.ts";
 import type { Cause } from "./causes.ts";
 import type { Ending } from "./endings.ts";
-import type { Passed } from "./events.ts";
+import type { BridgeInfo, Passed } from "./events.ts";
 import type { EndBridge } from "./live_turns.ts";
 import type { PeerSocket } from "./peer_socket.ts";
 
@@ -15,6 +15,9 @@ export function dialsAgain(
 ): boolean {
   return kind === "noise" || registration?.direct === true;
 }
+
+/** Who has a share of an executor: a turn, and its workspace. */
+export type Holder = Pick<BridgeInfo, "turnId" | "workspaceId">;
 
 /**
  * Joins a harness to an executor.
@@ -41,17 +44,15 @@ export interface ExecutorLink {
   /** How many streams its bridges hold. */
   readonly streamCount: number;
 
-  /**
-   * Whether a turn may open a bridge: not when its handshakes have failed too often.
-   */
-  admits(turnId: string): boolean;
+  /** Why a turn may not open a bridge, because too many handshakes have failed; `undefined` when it may. */
+  refusal(holder: Holder): Ending | undefined;
 
   /**
    * Makes ready for a bridge, which may take time where the executor is elsewhere.
    *
-   * @param turnId on whose behalf
+   * @param holder on whose behalf
    */
-  open(turnId: string): Promise<Join>;
+  open(holder: Holder): Promise<Join>;
 
   /**
    * Ends its bridges and closes its socket.

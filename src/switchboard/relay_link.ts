@@ -17,13 +17,12 @@ import {
   NOISE_FRAME_TOO_LARGE,
   NOTHING_OF_USE,
   STREAM_IN_USE,
-  TOO_MANY_HANDSHAKES,
   TOO_MANY_STREAMS,
   TOO_SLOW,
 } from "./endings.ts";
 import { type Cause, ended, wentAway } from "./causes.ts";
-import type { ExecutorLink, Join, OnBridgeEnd } from "./executor_link.ts";
-import { HandshakeGate } from "./handshake_gate.ts";
+import type { ExecutorLink, Holder, Join, OnBridgeEnd } from "./executor_link.ts";
+import { type GateTimes, HandshakeGate } from "./handshake_gate.ts";
 import { isTooLarge, type LinkLimits } from "./limits.ts";
 import type { EndBridge } from "./live_turns.ts";
 import { Body, type FrameHeader, readFrame, resetFrame } from "./relay_frame.ts";
@@ -44,7 +43,7 @@ const UNKNOWN_STREAM = "no bridge holds this stream";
 const TOLD_MS = 100;
 
 interface Bridge {
-  readonly turnId: string;
+  readonly holder: Holder;
   readonly harness: PeerSocket;
   readonly toHarness: Wire;
   readonly toExecutor: Wire;
@@ -70,6 +69,8 @@ const SHARED_HIGH_MARK = 8 * HIGH_MARK;
 export interface RelayLimits extends LinkLimits {
   /** How many streams its bridges may hold together. */
   readonly maxStreams: number;
+  /** For how long failed handshakes count, and others wait for them; tests make it otherwise. */
+  readonly handshakes?: GateTimes;
 }
 
 /**
@@ -131,7 +132,7 @@ export class RelayLink implements ExecutorLink {
     this.#traffic = traffic;
     this.#pressure = pressure;
     this.drops = new Drops(traffic.drops);
-    this.#gate = this.kind === "noise" ? new HandshakeGate() : undefined;
+    this.#gate = this.kind === "noise" ? new HandshakeGate(limits.handshakes) : undefined;
     this.#executor = executor;
     this.#onLeave = onLeave;
     executor.onmessage = (data) => this.#fromExecutor(data);
@@ -150,19 +151,19 @@ export class RelayLink implements ExecutorLink {
     return this.#streams.size;
   }
 
-  admits(turnId: string): boolean {
-    return this.#gate?.admits(turnId) ?? true;
+  refusal(holder: Holder): Ending | undefined {
+    return this.#gate?.refusal(holder);
   }
 
-  open(turnId: string): Promise<Join> {
-    return Promise.resolve((harness, onEnd) => this.#join(turnId, harness, onEnd));
+  open(holder: Holder): Promise<Join> {
+    return Promise.resolve((harness, onEnd) => this.#join(holder, harness, onEnd));
   }
 
-  #join(turnId: string, harness: PeerSocket, onEnd: OnBridgeEnd): EndBridge {
+  #join(holder: Holder, harness: PeerSocket, onEnd: OnBridgeEnd): EndBridge {
     const common = { ...this.#limits, traffic: this.#traffic, pressure: this.#pressure };
     const patience = new Patience();
     const bridge: Bridge = {
-      turnId,
+      holder,
       harness,
       toHarness: new Wire(this.#executor, harness, {
         ...common,
@@ -245,7 +246,7 @@ export class RelayLink implements ExecutorLink {
       if (!this.#claim(bridge, streamId)) return;
     }
     if (this.#gate !== undefined) {
-      if (this.#gate.isWaiting(bridge.turnId, streamId)) {
+      if (this.#gate.isWaiting(streamId)) {
         return this.#drop(bridge, "before_handshake");
       }
       if (body === Body.handshake) return this.#handshake(this.#gate, bridge, streamId, data);
@@ -270,13 +271,10 @@ export class RelayLink implements ExecutorLink {
   #handshake(gate: HandshakeGate, bridge: Bridge, streamId: string, data: ArrayBuffer): void {
     const kept = data.slice();
     gate.offer(
-      bridge.turnId,
+      bridge.holder,
       streamId,
       () => bridge.toExecutor.send(kept),
-      () => {
-        bridge.harness.send(resetFrame(streamId, TOO_MANY_HANDSHAKES.reason));
-        this.#endBridge(bridge, TOO_MANY_HANDSHAKES);
-      },
+      (refusal) => this.#refuse(bridge, streamId, refusal),
     );
   }
 
@@ -306,8 +304,7 @@ export class RelayLink implements ExecutorLink {
       ? TOO_MANY_STREAMS
       : undefined;
     if (refusal !== undefined) {
-      bridge.harness.send(resetFrame(streamId, refusal.reason));
-      this.#endBridge(bridge, refusal);
+      this.#refuse(bridge, streamId, refusal);
       return false;
     }
     this.#streams.set(streamId, bridge);
@@ -316,8 +313,14 @@ export class RelayLink implements ExecutorLink {
     return true;
   }
 
+  /** Tells a bridge why it cannot have what it asked for, and ends it. */
+  #refuse(bridge: Bridge, streamId: string, refusal: Ending): void {
+    bridge.harness.send(resetFrame(streamId, refusal.reason));
+    this.#endBridge(bridge, refusal);
+  }
+
   #release(bridge: Bridge, streamId: string): void {
-    this.#gate?.abandoned(bridge.turnId, streamId);
+    this.#gate?.abandoned(streamId);
     this.#droppedRow.excuse();
     this.#streams.delete(streamId);
     bridge.streams.delete(streamId);

@@ -186,7 +186,7 @@ export class Switchboard {
       throw new ExecutorHeldError(exeId, this.#registry.heldSince(exeId));
     }
     try {
-      const join = await link.open(caller.turnId);
+      const join = await link.open(caller);
       return upgrade((harness) => this.#join(caller, link, join, harness, holder));
     } catch (error) {
       this.#registry.releaseBridge(exeId, holder);

@@ -8,6 +8,7 @@ import type { KeyPair } from "../../src/auth/direct_keys.ts";
 import type { Config } from "../../src/config.ts";
 import { Server } from "../../src/server.ts";
 import type { Contention } from "../../src/switchboard/contention.ts";
+import type { GateTimes } from "../../src/switchboard/handshake_gate.ts";
 import type { StoreOptions } from "../../src/store/store.ts";
 import type { ServerCertificate } from "../../src/tls/server_certificate.ts";
 import { forEachDatabase, onAnyDatabase } from "./databases.ts";
@@ -165,6 +166,7 @@ export type GatewayOptions = Partial<Config> & {
   /** The CA of the certificate that `tls` names, PEM. That of `self-signed` is known. */
   ca?: string;
   stuckMs?: number;
+  handshakes?: GateTimes;
 };
 
 /**
@@ -174,8 +176,16 @@ export type GatewayOptions = Partial<Config> & {
  */
 export async function startGateway(
   store: StoreOptions,
-  { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs, stuckMs, ca, ...config }:
-    GatewayOptions = {},
+  {
+    maxWaitingChecks,
+    maxRevokedInMemory,
+    contention,
+    portClosesAfterMs,
+    stuckMs,
+    handshakes,
+    ca,
+    ...config
+  }: GatewayOptions = {},
 ): Promise<TestGateway> {
   keepLogs();
   for (const secret of Object.values(SECRETS)) noteSecret("configured", secret);
@@ -202,7 +212,7 @@ export async function startGateway(
     ...store,
     dataDir,
     ...config,
-  }, { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs, stuckMs });
+  }, { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs, stuckMs, handshakes });
   const own = server.certificate?.ca;
   const trusted = own === undefined ? ca : await Deno.readTextFile(`${dataDir}/${own.file}`);
   return new TestGateway(server, trusted, ends);

@@ -176,7 +176,7 @@ export async function validate(
 export async function openNoiseBridge(
   gateway: GatewayClient,
   exeId: string,
-  claims: { turn_id?: string } = {},
+  claims: Partial<CapClaims> = {},
 ): Promise<Peer> {
   const response = await askToConnect(gateway, exeId, claims);
   const { url, error } = await response.json();
@@ -208,7 +208,7 @@ export async function dialInAsRelay(
 export async function openRelayBridge(
   gateway: GatewayClient,
   exeId: string,
-  claims: { turn_id?: string; workspace_id?: string } = {},
+  claims: Partial<CapClaims> = {},
 ): Promise<Peer> {
   const token = await gateway.capToken(exeId, claims);
   return await connect(`${gateway.wsUrl}/bridge/${exeId}?token=${token}&role=harness`);

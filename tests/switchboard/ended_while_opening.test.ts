@@ -40,7 +40,7 @@ for (const [kind, makeLink] of Object.entries(LINKS)) {
     let ended = 0;
     const openSockets = new OpenSockets(LIMITS.maxBufferedBytes);
     await using server = Deno.serve({ port: 0, onListen() {} }, async (req) => {
-      const join = await link?.open("turn_1");
+      const join = await link?.open({ turnId: "turn_1", workspaceId: "ws_1" });
       const { socket, response } = Deno.upgradeWebSocket(req);
       if (link === undefined) link = makeLink(openSockets.add(socket, "executor"));
       // As when its turn is revoked between the upgrade and the open event.
