@@ -1,6 +1,7 @@
 import type { Services } from "../services.ts";
 import { TOO_MANY_HANDSHAKES } from "../switchboard/endings.ts";
 import type { ExecutorLink, Holder } from "../switchboard/executor_link.ts";
+import { MAX_TURN_BRIDGES } from "../switchboard/switchboard.ts";
 import { HttpError } from "./http.ts";
 import { executorLabel } from "./wording.ts";
 
@@ -9,14 +10,25 @@ export function turnOwner(turnId: string): string {
   return `turn ${turnId}`;
 }
 
+/** A turn has as many bridges to the executor as it may. */
+export function tooManyBridges(exeId: string): HttpError {
+  return new HttpError(
+    429,
+    `this turn has ${MAX_TURN_BRIDGES} bridges to ${
+      executorLabel(exeId)
+    }; end codex processes of the ` +
+      "turn that it needs no more, or begin a new turn",
+  ).because("too_many_bridges");
+}
+
 /**
- * Refuses a turn whose handshakes, or whose workspace's, have failed too often on the executor's present
+ * Refuses a turn that has its share of bridges to the executor, or whose handshakes, or whose workspace's, have failed too often on the executor's present
  * connection, or whose harnesses have too often stopped reading.
  *
  * @throws {HttpError} 429
  */
 export function requireAdmission(
-  { openSockets }: Services,
+  { openSockets, switchboard }: Services,
   link: ExecutorLink,
   holder: Holder,
 ): void {
@@ -36,6 +48,7 @@ export function requireAdmission(
         "again, or wait an hour",
     ).because("workspace_handshakes_failed");
   }
+  if (!switchboard.mayOpen(holder.turnId, link.exeId)) throw tooManyBridges(link.exeId);
   if (openSockets.isRefused(turnOwner(holder.turnId))) {
     throw new HttpError(
       429,

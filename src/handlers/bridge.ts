@@ -1,7 +1,7 @@
 import type { LastKnown } from "../model.ts";
 import type { Services } from "../services.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
-import { ExecutorHeldError } from "../switchboard/switchboard.ts";
+import { ExecutorHeldError, TooManyBridgesError } from "../switchboard/switchboard.ts";
 import {
   refuseKnownRevoked,
   requireCapability,
@@ -9,7 +9,7 @@ import {
   type Revocable,
 } from "./capability_auth.ts";
 import { HttpError, type RequestContext, socketCredential, unauthorized } from "./http.ts";
-import { requireAdmission, turnOwner } from "./admission.ts";
+import { requireAdmission, tooManyBridges, turnOwner } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
 import { requireClient, requireWebSocket, upgrade } from "./upgrade.ts";
 import { executorLabel, timeText } from "./wording.ts";
@@ -139,6 +139,7 @@ async function join(
       }
     });
   } catch (error) {
+    if (error instanceof TooManyBridgesError) throw tooManyBridges(link.exeId);
     throw error instanceof ExecutorHeldError ? held(link.exeId, error.since) : error;
   }
 }

@@ -36,6 +36,7 @@ export const REASONS = [
   "executor_unbound",
   "handshakes_failed",
   "workspace_handshakes_failed",
+  "too_many_bridges",
   "not_connected",
   "peers_stopped_reading",
   "registered_anew",

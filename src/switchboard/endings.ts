@@ -113,6 +113,14 @@ export const TOO_MANY_STREAMS: Ending = {
   again: true,
 };
 
+/** To a harness: its turn holds half of the streams that the executor may have. */
+export const TURN_STREAMS: Ending = {
+  label: "turn_streams",
+  code: 1008,
+  reason: "this turn holds half of the executor's streams",
+  again: false,
+};
+
 /** To a harness: its turn's handshakes have failed too often on this connection of the executor. */
 export const TOO_MANY_HANDSHAKES: Ending = {
   label: "too_many_handshakes",

@@ -44,6 +44,13 @@ export class LiveTurns {
     this.#noteEnded(turnId, exeId);
   }
 
+  /** How many bridges a turn has to an executor. */
+  count(turnId: string, exeId: string): number {
+    let count = 0;
+    for (const each of this.#bridges.get(turnId)?.values() ?? []) if (each === exeId) count++;
+    return count;
+  }
+
   /**
    * Ends every bridge of a turn, which must not go on; returns how many there were.
    *

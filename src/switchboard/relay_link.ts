@@ -1,3 +1,4 @@
+import { Holdings } from "../holdings.ts";
 import type { ExecutorKind, Registration } from "../model.ts";
 import { DroppedRow } from "./dropped_row.ts";
 import { type DropReason, Drops } from "./drops.ts";
@@ -19,6 +20,7 @@ import {
   STREAM_IN_USE,
   TOO_MANY_STREAMS,
   TOO_SLOW,
+  TURN_STREAMS,
 } from "./endings.ts";
 import { type Cause, ended, wentAway } from "./causes.ts";
 import type { ExecutorLink, Holder, Join, OnBridgeEnd } from "./executor_link.ts";
@@ -65,6 +67,9 @@ const MAX_NOISE_FRAME_BYTES = 256 * 1024;
  */
 const SHARED_HIGH_MARK = 8 * HIGH_MARK;
 
+/** Which part of an executor's streams a turn may hold, so that it keeps no other out. */
+const TURN_PART = 0.5;
+
 /** What bounds a relay executor. */
 export interface RelayLimits extends LinkLimits {
   /** How many streams its bridges may hold together. */
@@ -103,6 +108,7 @@ export class RelayLink implements ExecutorLink {
   readonly #pressure: Pressure;
   readonly #streams = new Map<string, Bridge>();
   readonly #bridges = new Set<Bridge>();
+  readonly #turnStreams: Holdings;
   /** Plaintext relay executors have no handshake. */
   readonly #gate: HandshakeGate | undefined;
   readonly #droppedRow = new DroppedRow();
@@ -129,6 +135,7 @@ export class RelayLink implements ExecutorLink {
     this.kind = registration.kind;
     this.registration = registration;
     this.#limits = limits;
+    this.#turnStreams = new Holdings(Math.ceil(limits.maxStreams * TURN_PART));
     this.#traffic = traffic;
     this.#pressure = pressure;
     this.drops = new Drops(traffic.drops);
@@ -298,11 +305,7 @@ export class RelayLink implements ExecutorLink {
 
   /** Gives a stream to a bridge; a bridge that cannot have it is told why, and ended. */
   #claim(bridge: Bridge, streamId: string): boolean {
-    const refusal = this.#streams.has(streamId)
-      ? STREAM_IN_USE
-      : this.#streams.size >= this.#limits.maxStreams
-      ? TOO_MANY_STREAMS
-      : undefined;
+    const refusal = this.#take(bridge, streamId);
     if (refusal !== undefined) {
       this.#refuse(bridge, streamId, refusal);
       return false;
@@ -313,6 +316,14 @@ export class RelayLink implements ExecutorLink {
     return true;
   }
 
+  /** Takes a stream of a turn's share, or says why its bridge cannot have it. */
+  #take({ holder: { turnId } }: Bridge, streamId: string): Ending | undefined {
+    const { maxStreams } = this.#limits;
+    if (this.#streams.has(streamId)) return STREAM_IN_USE;
+    if (this.#streams.size >= maxStreams) return TOO_MANY_STREAMS;
+    if (!this.#turnStreams.take(turnId)) return TURN_STREAMS;
+  }
+
   /** Tells a bridge why it cannot have what it asked for, and ends it. */
   #refuse(bridge: Bridge, streamId: string, refusal: Ending): void {
     bridge.harness.send(resetFrame(streamId, refusal.reason));
@@ -321,6 +332,7 @@ export class RelayLink implements ExecutorLink {
 
   #release(bridge: Bridge, streamId: string): void {
     this.#gate?.abandoned(streamId);
+    this.#turnStreams.release(bridge.holder.turnId);
     this.#droppedRow.excuse();
     this.#streams.delete(streamId);
     bridge.streams.delete(streamId);

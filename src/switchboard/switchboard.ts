@@ -39,6 +39,12 @@ import { Traffic } from "./traffic.ts";
 /** How long a harness's websocket may take to open, in milliseconds. */
 const OPEN_TIMEOUT_MS = 10_000;
 
+/**
+ * How many bridges a turn may have to one executor. Each codex process of a turn has one, and one that was
+ * cut and comes back has its earlier one beside it until that is found dead.
+ */
+export const MAX_TURN_BRIDGES = 8;
+
 /** Another session holds the executor. */
 export class ExecutorHeldError extends Error {
   override name = "ExecutorHeldError";
@@ -47,6 +53,11 @@ export class ExecutorHeldError extends Error {
   constructor(exeId: string, readonly since: Date | undefined) {
     super(`${exeId} is held by another session`);
   }
+}
+
+/** The turn has as many bridges to the executor as it may. */
+export class TooManyBridgesError extends Error {
+  override name = "TooManyBridgesError";
 }
 
 /** What a switchboard is made with. */
@@ -176,6 +187,7 @@ export class Switchboard {
    * @param upgrade called when the executor is ready for it
    * @returns the answer to the harness's request
    * @throws {ExecutorHeldError} when the executor serves one at a time, and does
+   * @throws {TooManyBridgesError} when the turn has its share of bridges
    * @throws what `upgrade` throws: then nothing is held
    */
   async open(caller: Caller, link: ExecutorLink, upgrade: Upgrade): Promise<Response> {
@@ -187,11 +199,17 @@ export class Switchboard {
     }
     try {
       const join = await link.open(caller);
+      if (!this.mayOpen(caller.turnId, exeId)) throw new TooManyBridgesError();
       return upgrade((harness) => this.#join(caller, link, join, harness, holder));
     } catch (error) {
       this.#registry.releaseBridge(exeId, holder);
       throw error;
     }
+  }
+
+  /** Whether a turn has fewer bridges to an executor than it may. */
+  mayOpen(turnId: string, exeId: string): boolean {
+    return this.#turns.count(turnId, exeId) < MAX_TURN_BRIDGES;
   }
 
   /** The executor was removed: its connection ends, and it is expected back no more. */

@@ -4,9 +4,12 @@ import { untilGone } from "../support/exclusive.ts";
 import { CapturedLogs } from "../support/logs.ts";
 import { switchboardTest } from "../support/gateway.ts";
 import {
+  askToConnect,
   claim,
+  dialInAsNoise,
   dialInAsRelay,
   frame,
+  openNoiseBridge,
   openRelayBridge,
   parseFrame,
   resetReason,
@@ -214,6 +217,61 @@ switchboardTest("an executor holds no more streams than it may", async (gateway)
   await using fourth = await openRelayBridge(gateway, executor.exe_id);
   await claim(fourth, machine, "stream-4");
 }, { maxStreams: 3 });
+
+switchboardTest("a turn holds no more than half of an executor's streams", async (gateway) => {
+  const executor = await gateway.createExecutor();
+  await using machine = await dialInAsRelay(gateway, executor);
+  const greedy = { turn_id: "turn_greedy" };
+  await using first = await openRelayBridge(gateway, executor.exe_id, greedy);
+  for (let i = 0; i < 63; i++) await claim(first, machine, `greedy-${i}`);
+  await using second = await openRelayBridge(gateway, executor.exe_id, greedy);
+  await claim(second, machine, "greedy-63");
+  second.send(frame("greedy-64", "resume"));
+  const reason = "this turn holds half of the executor's streams";
+  assert.equal(resetReason(parseFrame(await second.next())), reason);
+  assert.deepEqual(await second.closed, { code: 1008, reason });
+  assert.equal(parseFrame(await machine.next()).body, "reset");
+  // What its other bridge holds goes on, and a turn besides has the other half.
+  await using other = await openRelayBridge(gateway, executor.exe_id);
+  for (let i = 0; i < 64; i++) await claim(other, machine, `other-${i}`);
+  first.send(frame("greedy-0", "data"));
+  assert.equal(parseFrame(await machine.next()).streamId, "greedy-0");
+});
+
+for (const kind of ["relay", "noise"] as const) {
+  switchboardTest(
+    `a turn has no more than eight bridges to an executor (${kind})`,
+    async (gateway) => {
+      const executor = await gateway.createExecutor();
+      const { exe_id } = executor;
+      const [dial, open] = kind === "relay"
+        ? [dialInAsRelay, openRelayBridge]
+        : [dialInAsNoise, openNoiseBridge];
+      await using _machine = await dial(gateway, executor);
+      const turn = { turn_id: "turn_greedy" };
+      await using bridges = new AsyncDisposableStack();
+      const last = bridges.use(await open(gateway, exe_id, turn));
+      for (let i = 1; i < 8; i++) bridges.use(await open(gateway, exe_id, turn));
+      const refusal = /has 8 bridges to executor .*; end codex processes of the turn/;
+      const token = await gateway.capToken(exe_id, turn);
+      if (kind === "noise") {
+        const response = await askToConnect(gateway, exe_id, turn);
+        assert.equal(response.status, 429);
+        assert.match((await response.json()).error.message, refusal);
+      } else {
+        const refused = await handshake(
+          `${gateway.wsUrl}/bridge/${exe_id}?role=harness&token=${token}`,
+        );
+        assert.equal(refused.status, 429);
+        assert.match(refused.body, refusal);
+      }
+      await using _other = await open(gateway, exe_id);
+      last.close();
+      await until("it has seven", async () => await gateway.metric("cxg_bridges") === 8);
+      await using _again = await open(gateway, exe_id, turn);
+    },
+  );
+}
 
 switchboardTest(
   "a harness that does not fit the executor is told which one does",

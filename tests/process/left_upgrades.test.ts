@@ -13,14 +13,15 @@ onAnyDatabase(
     await using gateway = await GatewayProcess.start(store);
     const executor = await gateway.createExecutor();
     await using _machine = await dialInAsRelay(gateway, executor);
-    const token = await gateway.capToken(executor.exe_id);
     const before = await gateway.openFiles();
-    const request = new TextEncoder().encode(
-      `GET /bridge/${executor.exe_id} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` +
-        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
-        `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer ${token}\r\n\r\n`,
-    );
     for (let n = 0; n < CLIENTS; n++) {
+      // Each of a turn of its own, which may have but a few bridges.
+      const token = await gateway.capToken(executor.exe_id);
+      const request = new TextEncoder().encode(
+        `GET /bridge/${executor.exe_id} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` +
+          "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+          `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+      );
       const client = await Deno.connect({ hostname: "127.0.0.1", port: gateway.port });
       await client.write(request);
       client.close();
