@@ -57,6 +57,8 @@ interface Limits {
   portClosesAfterMs?: readonly number[];
   /** How long a peer may take nothing of what waits for it, in milliseconds. */
   stuckMs?: number;
+  /** How long a harness may take to begin, in milliseconds. */
+  beginWithinMs?: number;
   /** For how long failed handshakes count, and others wait for them. */
   handshakes?: GateTimes;
 }
@@ -194,6 +196,7 @@ async function openServices(
     maxRevokedInMemory = MAX_REVOKED,
     contention,
     stuckMs,
+    beginWithinMs,
     handshakes,
   }: Limits,
   stopping: AbortSignal,
@@ -210,6 +213,7 @@ async function openServices(
     const switchboard = new Switchboard({
       limits: { maxStreams, maxBufferedBytes, maxFrameBytes, handshakes },
       stuckMs,
+      beginWithinMs,
       contention,
     });
     const keptS = config.maxTokenTtlS + CLOCK_LEEWAY_S;

@@ -233,6 +233,14 @@ export const EXECUTOR_SENT_NOTHING_OF_USE: Ending = {
   again: true,
 };
 
+/** To a harness: it has claimed no stream, or over an exclusive executor's bridge no frame has passed. */
+export const NEVER_BEGUN: Ending = {
+  label: "never_begun",
+  code: 1013,
+  reason: "nothing begun in 60 seconds",
+  again: true,
+};
+
 /** To a harness whose first frame could not be read. */
 export const FIRST_FRAME_INVALID: Ending = {
   label: "first_frame_invalid",

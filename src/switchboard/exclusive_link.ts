@@ -28,6 +28,8 @@ interface Bridge {
   readonly toExecutor: Wire;
   readonly onEnd: OnBridgeEnd;
   readonly end: EndBridge;
+  /** To be called when the first frame passes, either way; nothing once it was. */
+  onBegin: (() => void) | undefined;
   carriedText: boolean;
 }
 
@@ -94,6 +96,7 @@ export class ExclusiveLink implements ExecutorLink {
         return;
       }
       if (bridge.toHarness.refuses(data)) return;
+      begin(bridge);
       if (typeof data === "string") bridge.carriedText = true;
       bridge.toHarness.send(data);
     };
@@ -113,10 +116,10 @@ export class ExclusiveLink implements ExecutorLink {
 
   /** The caller holds the bridge lock. */
   open(): Promise<Join> {
-    return Promise.resolve((harness, onEnd) => this.#join(harness, onEnd));
+    return Promise.resolve((...args) => this.#join(...args));
   }
 
-  #join(harness: PeerSocket, onEnd: OnBridgeEnd): EndBridge {
+  #join(...[harness, onEnd, onBegin]: Parameters<Join>): EndBridge {
     const executor = this.#executor;
     const end = (cause: Cause, ending: Ending, harnessEnding?: Ending) => {
       if (this.#bridge !== bridge) return;
@@ -142,6 +145,7 @@ export class ExclusiveLink implements ExecutorLink {
       }),
       onEnd,
       end: (ending) => end(ended(ending), BRIDGE_ENDED, ending),
+      onBegin,
       carriedText: false,
     };
     this.#bridge = bridge;
@@ -153,6 +157,7 @@ export class ExclusiveLink implements ExecutorLink {
     harness.onmessage = (data) => {
       if (this.#open !== bridge) return;
       if (bridge.toExecutor.refuses(data)) return;
+      begin(bridge);
       if (typeof data === "string") bridge.carriedText = true;
       bridge.toExecutor.send(data);
     };
@@ -183,4 +188,10 @@ export class ExclusiveLink implements ExecutorLink {
     this.#left = true;
     this.#onLeave(cause);
   }
+}
+
+function begin(bridge: Bridge): void {
+  if (bridge.onBegin === undefined) return;
+  bridge.onBegin();
+  bridge.onBegin = undefined;
 }

@@ -24,9 +24,11 @@ export type Holder = Pick<BridgeInfo, "turnId" | "workspaceId">;
  *
  * @param harness its websocket, just upgraded
  * @param onEnd called once when the bridge is over, before any socket is closed
+ * @param onBegin called once when the bridge is of use: a stream is claimed, or on an exclusive executor the first
+ * frame has passed
  * @returns ends the bridge, from the gateway's side
  */
-export type Join = (harness: PeerSocket, onEnd: OnBridgeEnd) => EndBridge;
+export type Join = (harness: PeerSocket, onEnd: OnBridgeEnd, onBegin: () => void) => EndBridge;
 
 /** Told why a bridge is over, and what had passed. */
 export type OnBridgeEnd = (cause: Cause, passed: Passed) => void;

@@ -50,6 +50,7 @@ interface Bridge {
   readonly toHarness: Wire;
   readonly toExecutor: Wire;
   readonly onEnd: OnBridgeEnd;
+  readonly onBegin: () => void;
   /** The streams it has claimed and that were not reset. */
   readonly streams: Set<string>;
   readonly droppedRow: DroppedRow;
@@ -163,10 +164,10 @@ export class RelayLink implements ExecutorLink {
   }
 
   open(holder: Holder): Promise<Join> {
-    return Promise.resolve((harness, onEnd) => this.#join(holder, harness, onEnd));
+    return Promise.resolve((...args) => this.#join(holder, ...args));
   }
 
-  #join(holder: Holder, harness: PeerSocket, onEnd: OnBridgeEnd): EndBridge {
+  #join(holder: Holder, ...[harness, onEnd, onBegin]: Parameters<Join>): EndBridge {
     const common = { ...this.#limits, traffic: this.#traffic, pressure: this.#pressure };
     const patience = new Patience();
     const bridge: Bridge = {
@@ -191,6 +192,7 @@ export class RelayLink implements ExecutorLink {
         onStuck: () => this.close(TOO_SLOW, EXECUTOR_TOO_SLOW),
       }),
       onEnd,
+      onBegin,
       streams: new Set(),
       droppedRow: new DroppedRow(),
       begun: false,
@@ -312,7 +314,10 @@ export class RelayLink implements ExecutorLink {
     }
     this.#streams.set(streamId, bridge);
     bridge.streams.add(streamId);
-    bridge.begun = true;
+    if (!bridge.begun) {
+      bridge.begun = true;
+      bridge.onBegin();
+    }
     return true;
   }
 

@@ -27,7 +27,7 @@ import {
 } from "./endings.ts";
 import type { BridgeInfo, Connection, Listener, SwitchboardEvent } from "./events.ts";
 import { ExclusiveLink } from "./exclusive_link.ts";
-import { dialsAgain, type ExecutorLink, type Join } from "./executor_link.ts";
+import { dialsAgain, type ExecutorLink, type Join, type OnBridgeEnd } from "./executor_link.ts";
 import type { LinkLimits } from "./limits.ts";
 import { type BeforeEnding, LiveTurns } from "./live_turns.ts";
 import { LiveWorkspaces } from "./live_workspaces.ts";
@@ -35,6 +35,7 @@ import type { PeerSocket } from "./peer_socket.ts";
 import { Pressure } from "./pressure.ts";
 import { type RelayLimits, RelayLink } from "./relay_link.ts";
 import { Traffic } from "./traffic.ts";
+import { Unbegun } from "./unbegun.ts";
 
 /** How long a harness's websocket may take to open, in milliseconds. */
 const OPEN_TIMEOUT_MS = 10_000;
@@ -65,6 +66,8 @@ export interface SwitchboardOptions {
   readonly limits: LinkLimits & RelayLimits;
   /** How long a peer may take nothing of what waits for it, in milliseconds; half a minute by default. */
   readonly stuckMs?: number;
+  /** How long a harness may take to begin, in milliseconds; a minute by default. */
+  readonly beginWithinMs?: number;
   readonly contention?: Contention;
 }
 
@@ -99,9 +102,13 @@ export class Switchboard {
   readonly #connections = new Map<ExecutorLink, Connection>();
   readonly #turns = new LiveTurns();
   readonly #workspaces = new LiveWorkspaces();
+  readonly #unbegun: Unbegun;
   readonly #listeners = new Set<Listener>();
 
-  constructor({ limits, stuckMs, contention = new Contention() }: SwitchboardOptions) {
+  constructor(
+    { limits, stuckMs, beginWithinMs, contention = new Contention() }: SwitchboardOptions,
+  ) {
+    this.#unbegun = new Unbegun(beginWithinMs);
     this.#limits = limits;
     this.pressure = new Pressure(stuckMs);
     this.contention = contention;
@@ -269,14 +276,17 @@ export class Switchboard {
       openedAt = performance.now();
       this.#tell({ type: "bridge opened", bridge, ms: openedAt - bridge.arrivedAt });
     });
-    const end = join(harness, (cause, passed) => {
+    const onEnd: OnBridgeEnd = (cause, passed) => {
       clearTimeout(timer);
+      this.#unbegun.remove(end);
       this.#turns.remove(bridge.turnId, end);
       this.#workspaces.remove(bridge.workspaceId, end);
       this.#registry.releaseBridge(exeId, holder);
       const ms = openedAt === undefined ? 0 : performance.now() - openedAt;
       this.#tell({ type: "bridge ended", bridge, cause, passed, ms });
-    });
+    };
+    const end = join(harness, onEnd, () => this.#unbegun.remove(end));
+    this.#unbegun.add(end);
     this.#turns.add(bridge.turnId, exeId, end);
     this.#workspaces.add(bridge.workspaceId, exeId, bridge.issuedAt ?? 0, end);
   }

@@ -166,6 +166,7 @@ export type GatewayOptions = Partial<Config> & {
   /** The CA of the certificate that `tls` names, PEM. That of `self-signed` is known. */
   ca?: string;
   stuckMs?: number;
+  beginWithinMs?: number;
   handshakes?: GateTimes;
 };
 
@@ -182,6 +183,7 @@ export async function startGateway(
     contention,
     portClosesAfterMs,
     stuckMs,
+    beginWithinMs,
     handshakes,
     ca,
     ...config
@@ -212,7 +214,15 @@ export async function startGateway(
     ...store,
     dataDir,
     ...config,
-  }, { maxWaitingChecks, maxRevokedInMemory, contention, portClosesAfterMs, stuckMs, handshakes });
+  }, {
+    maxWaitingChecks,
+    maxRevokedInMemory,
+    contention,
+    portClosesAfterMs,
+    stuckMs,
+    beginWithinMs,
+    handshakes,
+  });
   const own = server.certificate?.ca;
   const trusted = own === undefined ? ca : await Deno.readTextFile(`${dataDir}/${own.file}`);
   return new TestGateway(server, trusted, ends);

@@ -44,7 +44,7 @@ for (const [kind, makeLink] of Object.entries(LINKS)) {
       const { socket, response } = Deno.upgradeWebSocket(req);
       if (link === undefined) link = makeLink(openSockets.add(socket, "executor"));
       // As when its turn is revoked between the upgrade and the open event.
-      else join!(openSockets.add(socket, "turn"), () => ended++)(TURN_REVOKED);
+      else join!(openSockets.add(socket, "turn"), () => ended++, () => {})(TURN_REVOKED);
       return response;
     });
     const url = `ws://127.0.0.1:${server.addr.port}/`;
