@@ -605,7 +605,7 @@ switchboardTest("429 says what to do: wrong tokens, and failed handshakes", asyn
     await dial(rig, "codex-exec", rig.text.exe_id, "d".repeat(64)),
   ];
   const turn_id = "turn_fails";
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 2; i++) {
     await using harness = await openNoiseBridge(gateway, rig.noise.exe_id, { turn_id });
     harness.send(frame(`bad-${i}`, "handshake", new Uint8Array(100)));
     assert.equal(parseFrame(await machine.next()).body, "handshake");
