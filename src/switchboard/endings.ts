@@ -137,7 +137,7 @@ export const WORKSPACE_HANDSHAKES: Ending = {
   again: false,
 };
 
-/** To a harness: its handshake has waited for others', so many of which had failed that the executor was not to see one more. */
+/** To a harness: its handshake has waited for others', of which too many have failed. */
 export const HANDSHAKES_CROWDED: Ending = {
   label: "handshakes_crowded",
   code: 1013,
