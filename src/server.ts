@@ -4,6 +4,7 @@ import { RegistrationTokens } from "./auth/registration_tokens.ts";
 import { SingleUse } from "./auth/single_use.ts";
 import { deriveTickets } from "./auth/tickets.ts";
 import { WrongSecrets, WrongTokens } from "./auth/wrong_tokens.ts";
+import { AwaitedDials } from "./awaited_dials.ts";
 import { TrustedProxies } from "./client_address.ts";
 import type { Config } from "./config.ts";
 import { dispatch } from "./dispatch.ts";
@@ -61,6 +62,8 @@ interface Limits {
   beginWithinMs?: number;
   /** For how long failed handshakes count, and others wait for them. */
   handshakes?: GateTimes;
+  /** How long an executor that registered has to dial in, in milliseconds. */
+  dialsWithinMs?: number;
 }
 
 /** A running gateway: it owns the store, the registry, the revoked set and the listener. */
@@ -198,6 +201,7 @@ async function openServices(
     stuckMs,
     beginWithinMs,
     handshakes,
+    dialsWithinMs,
   }: Limits,
   stopping: AbortSignal,
 ): Promise<Services> {
@@ -207,7 +211,7 @@ async function openServices(
   adapted.catch(() => {});
   let store: Store | undefined;
   try {
-    store = await Store.open(config);
+    const opened = store = await Store.open(config);
     warnOfRuntime(await adapted);
     const { maxStreams, maxBufferedBytes, maxFrameBytes } = config;
     const switchboard = new Switchboard({
@@ -245,6 +249,10 @@ async function openServices(
       trustedProxies: new TrustedProxies(config.trustedProxies),
       connections: new Holdings(config.maxConnectionsPerAddress),
       refusals: new Refusals(),
+      awaitedDials: new AwaitedDials(
+        (exeId, seconds) => opened.registrations.wasSeen(exeId, seconds),
+        dialsWithinMs,
+      ),
       arrivals: new Pacer(),
       startedAt: Date.now(),
       stopping,
@@ -294,8 +302,9 @@ function warnOfRuntime({ holds, pings }: Abilities): void {
 }
 
 async function closeServices(
-  { registrationTokens, refusals, lastSeen, store }: Services,
+  { registrationTokens, refusals, awaitedDials, lastSeen, store }: Services,
 ): Promise<void> {
+  awaitedDials[Symbol.dispose]();
   refusals[Symbol.dispose]();
   registrationTokens[Symbol.dispose]();
   await atMost(

@@ -4,6 +4,7 @@ import type { SingleUse } from "./auth/single_use.ts";
 import type { Tickets } from "./auth/tickets.ts";
 import type { WrongSecrets, WrongTokens } from "./auth/wrong_tokens.ts";
 import type { TrustedProxies } from "./client_address.ts";
+import type { AwaitedDials } from "./awaited_dials.ts";
 import type { Config } from "./config.ts";
 import type { Holdings } from "./holdings.ts";
 import type { LastSeen } from "./last_seen.ts";
@@ -35,6 +36,7 @@ export interface Services {
   /** The signatures of direct executors that have opened their websocket. */
   readonly usedSignatures: SingleUse;
   readonly lastSeen: LastSeen;
+  readonly awaitedDials: AwaitedDials;
   readonly refusals: Refusals;
   /** Of executors, that register or dial in. */
   readonly arrivals: Pacer;

@@ -28,11 +28,12 @@ export async function registerDirect(
   const { transport } = parseJsonObject(body);
   if (transport !== TRANSPORT) throw new HttpError(400, `transport must be "${TRANSPORT}"`);
   log.info("executor registered", { exe_id: exeId, kind: "exclusive", transport, remote });
-  const base = publicWsBase(services.config, context);
+  const url = `${publicWsBase(services.config, context)}/codex-exec/${encodeURIComponent(exeId)}`;
+  services.awaitedDials.registered(exeId, url, remote);
   return Response.json({
     environment_id: exeId,
     registration_id: await services.directKeys.registrationIdOf(pair),
-    url: `${base}/codex-exec/${encodeURIComponent(exeId)}`,
+    url,
     transport,
   });
 }

@@ -26,12 +26,13 @@ export async function registerConnection(
   const { registration_id, kind, security_profile } = registration;
   const ticket = await services.tickets.executor.seal({ exe_id: exeId, registration_id, kind });
   log.info("executor registered", { exe_id: exeId, kind, remote });
-  const base = publicWsBase(services.config, context);
+  const url = `${publicWsBase(services.config, context)}/codex-exec/${encodeURIComponent(exeId)}`;
+  services.awaitedDials.registered(exeId, url, remote);
   return Response.json({
     id: exeId,
     executor_id: exeId,
     environment_id: exeId,
-    url: `${base}/codex-exec/${encodeURIComponent(exeId)}?token=${ticket}`,
+    url: `${url}?token=${ticket}`,
     ...security_profile !== undefined && {
       security_profile,
       executor_registration_id: registration_id,

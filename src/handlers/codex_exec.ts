@@ -45,6 +45,7 @@ export async function codexExec(services: Services, context: RequestContext): Pr
   const origin = isDirect
     ? await requireSignedUpgrade(services, context, exeId)
     : await authenticate(services, context, exeId, credential!);
+  services.awaitedDials.dialled(exeId);
   requireWebSocket(req);
   const owner = `executor ${exeId}`;
   if (services.openSockets.isRefused(owner)) {

@@ -121,6 +121,16 @@ export class Registrations {
     return rows.length > 0;
   }
 
+  /** Whether the executor was seen at any process in the last `seconds`, or is there no more. */
+  async wasSeen(exeId: string, seconds: number): Promise<boolean> {
+    const rows = await this.#query(
+      `SELECT 1 FROM executors WHERE exe_id = $1::text
+         AND (last_seen_at IS NULL OR last_seen_at <= now() - make_interval(secs => $2::float8))`,
+      [exeId, seconds],
+    );
+    return rows.length === 0;
+  }
+
   /**
    * Notes that executors were seen now, and that the registrations they came by are in use.
    *

@@ -110,6 +110,15 @@ storeTest("the latest is the one that was dialled by last", async (its) => {
   assert.equal(await its.store.registrations.isLatest("a", "reg_none"), false);
 });
 
+storeTest("whether one was seen lately is known, and of nobody it needs not be", async (its) => {
+  const { registrations } = its.store;
+  assert.equal(await registrations.wasSeen("a", 60), false);
+  await seen(its, {});
+  assert.equal(await registrations.wasSeen("a", 60), true);
+  assert.equal(await registrations.wasSeen("a", 0), false, "not in so short a time");
+  assert.equal(await registrations.wasSeen("nobody", 60), true);
+});
+
 storeTest("those that were seen are known, each once", async (its) => {
   const { registration_id } = await make(its, RELAY);
   const known = await its.store.registrations.noteSeen([

@@ -168,6 +168,7 @@ export type GatewayOptions = Partial<Config> & {
   stuckMs?: number;
   beginWithinMs?: number;
   handshakes?: GateTimes;
+  dialsWithinMs?: number;
 };
 
 /**
@@ -185,6 +186,7 @@ export async function startGateway(
     stuckMs,
     beginWithinMs,
     handshakes,
+    dialsWithinMs,
     ca,
     ...config
   }: GatewayOptions = {},
@@ -222,6 +224,7 @@ export async function startGateway(
     stuckMs,
     beginWithinMs,
     handshakes,
+    dialsWithinMs,
   });
   const own = server.certificate?.ca;
   const trusted = own === undefined ? ca : await Deno.readTextFile(`${dataDir}/${own.file}`);
