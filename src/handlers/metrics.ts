@@ -1,5 +1,6 @@
 import type { ExecutorKind } from "../model.ts";
 import { droppedLogLines } from "../logging.ts";
+import { processFamilies } from "../metrics/process.ts";
 import { CONTENT_TYPE, type Family, renderFamilies } from "../metrics/prometheus.ts";
 import type { Services } from "../services.ts";
 import type { Side } from "../switchboard/wire.ts";
@@ -7,7 +8,7 @@ import type { Side } from "../switchboard/wire.ts";
 /** `GET /metrics`: the gateway's counters in the Prometheus text format. */
 export function metrics(services: Services): Response {
   const headers = { "content-type": CONTENT_TYPE };
-  return new Response(renderFamilies(families(services)), { headers });
+  return new Response(renderFamilies([...families(services), ...processFamilies()]), { headers });
 }
 
 function families(services: Services): Family[] {

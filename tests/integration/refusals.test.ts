@@ -583,6 +583,8 @@ gatewayTest("each refusal says what to do, briefly, and gives nothing away", asy
       sample
   );
   assert.deepEqual([...new Set(reasons)].sort(), COUNTED_REASONS);
+  const all = await gateway.samples("");
+  assert.deepEqual(all.filter((line) => line.includes('=""')), [], "no label is empty");
 });
 
 Deno.test("docs/refusals.md explains every reason that there is, and no other", async () => {
