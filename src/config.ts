@@ -40,6 +40,9 @@ const LARGEST_FRAME_BYTES = 64 * MIB - 2;
 /** Where the internal endpoints are, if nothing else is said, once they have a port of their own. */
 export const DEFAULT_INTERNAL_HOST = "127.0.0.1";
 
+/** A TiB: more than any process will have for it. */
+const MOST_TOTAL_BUFFERED_BYTES = 1024 * 1024 * MIB;
+
 /** Where data is kept when nothing else is said. */
 export const DEFAULT_DATA_DIR = "./data";
 
@@ -79,6 +82,8 @@ export interface Config {
    * harnesses send to one executor faster than it reads waits here, all of it together.
    */
   maxBufferedBytes: number;
+  /** The most that may wait on all websockets together, in bytes; by the memory there is when absent. */
+  maxTotalBufferedBytes?: number;
   /** The largest frame that is passed on, in bytes. */
   maxFrameBytes: number;
   /** How many requests in hand and websockets one client address may hold together. */
@@ -146,6 +151,11 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   const publicWsBaseUrl = check("CXG_PUBLIC_WS_BASE_URL", undefined, parseWsBaseUrl);
   const maxStreams = check("CXG_MAX_STREAMS", 128, upTo(65_536));
   const maxBufferedBytes = check("CXG_MAX_BUFFERED", 16 * MIB, upTo(4096 * MIB));
+  const maxTotalBufferedBytes = check(
+    "CXG_MAX_TOTAL_BUFFERED",
+    undefined,
+    upTo(MOST_TOTAL_BUFFERED_BYTES),
+  );
   const maxFrameBytes = check("CXG_MAX_FRAME", LARGEST_FRAME_BYTES, upTo(LARGEST_FRAME_BYTES));
   const maxConnectionsPerAddress = check(
     "CXG_MAX_CONNECTIONS_PER_ADDRESS",
@@ -217,6 +227,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     publicWsBaseUrl,
     maxStreams,
     maxBufferedBytes,
+    maxTotalBufferedBytes,
     maxFrameBytes,
     maxConnectionsPerAddress,
     trustedProxies,

@@ -20,6 +20,11 @@ export class Holdings {
     this.#held.set(holder, (this.#held.get(holder) ?? 0) + 1);
   }
 
+  /** How many a holder has. */
+  count(holder: string): number {
+    return this.#held.get(holder) ?? 0;
+  }
+
   /** Gives one back. */
   release(holder: string): void {
     const left = this.#held.get(holder)! - 1;

@@ -245,7 +245,7 @@ async function openServices(
       directKeys: await DirectKeys.derive(config.capTokenHmacSecret),
       usedSignatures: new SingleUse(),
       lastSeen,
-      openSockets: new OpenSockets(config.maxBufferedBytes),
+      openSockets: new OpenSockets(config.maxBufferedBytes, config.maxTotalBufferedBytes),
       trustedProxies: new TrustedProxies(config.trustedProxies),
       connections: new Holdings(config.maxConnectionsPerAddress),
       refusals: new Refusals(),

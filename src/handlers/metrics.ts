@@ -110,6 +110,12 @@ function families(services: Services): Family[] {
       samples: one(openSockets.bufferedBytes),
     },
     {
+      name: "cxg_buffered_bytes_max",
+      help: "How many may wait before those that most waits for are held.",
+      type: "gauge",
+      samples: one(openSockets.maxBufferedBytes),
+    },
+    {
       name: "cxg_left_behind",
       help: "Websockets closed or given up whose peers have not taken what was sent to them.",
       type: "gauge",

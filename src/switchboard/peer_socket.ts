@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { closeSocket } from "../runtime/closing.ts";
 import { Heartbeat } from "../runtime/heartbeat.ts";
 import { ReadLoop } from "../runtime/read_loop.ts";
+import type { BufferBudget } from "./buffer_budget.ts";
 import type { PeerClosed } from "./causes.ts";
 import { type Ending, NO_ANSWER } from "./endings.ts";
 import { KERNEL_BYTES, LARGE_BYTES, msToTake, STUCK_MS } from "./least_rate.ts";
@@ -50,6 +51,7 @@ export class PeerSocket {
   readonly #holds = new Set<object>();
   readonly #owner: string;
   readonly #leftBehind: LeftBehind;
+  readonly #budget: BufferBudget;
   /** What is left of its share of a turn of the event loop, and of which. */
   #share = SHARE;
   #turn = 0;
@@ -59,6 +61,8 @@ export class PeerSocket {
   /** Bytes handed to the runtime, and what of them waited when it was last asked. */
   #sent = 0;
   #waiting = 0;
+  /** How many bytes of the budget are counted as its own. */
+  #counted = 0;
   /** Bytes that had gone at the last look. */
   #passed = 0;
   /** Large frames that may wait yet: where in all that was sent each ends, and its size in bytes. */
@@ -76,14 +80,22 @@ export class PeerSocket {
   /**
    * @param socket just upgraded
    * @param owner whose it is, so that what it leaves behind can be held against it
+   * @param budget what may wait in the whole process
    * @param slice with which others it is looked at
    */
-  constructor(socket: WebSocket, owner: string, leftBehind: LeftBehind, readonly slice: number) {
+  constructor(
+    socket: WebSocket,
+    owner: string,
+    leftBehind: LeftBehind,
+    budget: BufferBudget,
+    readonly slice: number,
+  ) {
     this.#socket = socket;
     this.#loop = new ReadLoop(socket);
     this.#heartbeat = new Heartbeat(socket, () => this.#onSign());
     this.#owner = owner;
     this.#leftBehind = leftBehind;
+    this.#budget = budget;
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => {
       // A sign of life was counted already.
@@ -104,7 +116,19 @@ export class PeerSocket {
   /** Bytes that wait to be sent. */
   get bufferedAmount(): number {
     this.#loop.settle();
-    return this.#waiting = this.#socket.bufferedAmount;
+    this.#waiting = this.#socket.bufferedAmount;
+    if (this.#waiting !== this.#counted && !this.isOver) this.#count(this.#waiting);
+    return this.#waiting;
+  }
+
+  /**
+   * Whether too much waits in the whole process, and for this peer more than may then, by what waited when
+   * that was last asked.
+   *
+   * @param part of what may
+   */
+  isOverBudget(part = 1): boolean {
+    return this.#budget.isOver(this.#waiting, part);
   }
 
   /** The same as it was when it was last asked for. */
@@ -180,6 +204,7 @@ export class PeerSocket {
     // The runtime says 0 from its close() on.
     const waiting = this.bufferedAmount;
     if (waiting > 0) this.#leave();
+    this.#count(0);
     const left = Math.min(this.#sent, waiting + KERNEL_BYTES);
     closeSocket(this.#socket, ending, left > 0 ? STUCK_MS + msToTake(left) : 0);
   }
@@ -274,6 +299,12 @@ export class PeerSocket {
     this.#large.push({ end: this.#sent, bytes });
   }
 
+  #count(waiting: number): void {
+    this.#budget.change(waiting - this.#counted);
+    this.#counted = waiting;
+  }
+
+  /** What waits counts as left behind from now on. */
   #leave(): void {
     this.#remainder ??= this.#leftBehind.add(this.#owner, this.#waiting);
   }
@@ -287,6 +318,7 @@ export class PeerSocket {
   #end(closed: PeerClosed): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#count(0);
     this.#heartbeat.stop();
     this.onclose(closed);
   }

@@ -1,6 +1,6 @@
 import { STUCK_MS } from "./least_rate.ts";
 import type { PeerSocket } from "./peer_socket.ts";
-import type { Side, Wire } from "./wire.ts";
+import { LOW_PART, type Side, type Wire } from "./wire.ts";
 
 /** How soon after a sender was held it is looked at first, and how seldom at the most, in milliseconds. */
 const FIRST_LOOK_MS = 1;
@@ -85,7 +85,8 @@ export class Pressure {
         wire.heldMs += passedMs;
       }
       const waiting = to.bufferedAmount;
-      if (to.isOver || [...slow.wires].every((wire) => waiting <= wire.lowMark)) {
+      const isLow = [...slow.wires].every((wire) => waiting <= wire.lowMark);
+      if (to.isOver || isLow && !to.isOverBudget(LOW_PART)) {
         this.#release(to, slow);
         released = true;
         continue;
@@ -98,7 +99,8 @@ export class Pressure {
         for (const wire of slow.wires) wire.onStuck();
         continue;
       }
-      for (const wire of slow.wires) wire.onHeld(passedMs, now);
+      // One that is held for the budget's sake only may read as fast as any.
+      if (!isLow) { for (const wire of slow.wires) wire.onHeld(passedMs, now); }
     }
     if (this.#slow.size === 0) return;
     this.#lookIn(released ? FIRST_LOOK_MS : Math.min(2 * this.#pauseMs, SELDOM_LOOK_MS));

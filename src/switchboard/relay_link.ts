@@ -63,8 +63,8 @@ interface Bridge {
 const MAX_NOISE_FRAME_BYTES = 256 * 1024;
 
 /**
- * How much may wait for a harness while others use the executor too, in bytes: beyond it the executor is
- * held, and with it all of them.
+ * How much may wait for the harnesses of a turn while others use the executor too, in bytes: beyond its part
+ * of it for one of them the executor is held, and with it all of them.
  */
 const SHARED_HIGH_MARK = 8 * HIGH_MARK;
 
@@ -110,6 +110,7 @@ export class RelayLink implements ExecutorLink {
   readonly #streams = new Map<string, Bridge>();
   readonly #bridges = new Set<Bridge>();
   readonly #turnStreams: Holdings;
+  readonly #turnBridges = new Holdings(Infinity);
   /** Plaintext relay executors have no handshake. */
   readonly #gate: HandshakeGate | undefined;
   readonly #droppedRow = new DroppedRow();
@@ -176,7 +177,7 @@ export class RelayLink implements ExecutorLink {
       toHarness: new Wire(this.#executor, harness, {
         ...common,
         side: "executor",
-        highMark: () => this.#isShared(bridge) ? SHARED_HIGH_MARK : HIGH_MARK,
+        highMark: () => this.#highMark(bridge),
         onTooLarge: () => this.close(FRAME_TOO_LARGE, EXECUTOR_FRAME_TOO_LARGE),
         onStuck: () => this.#endBridge(bridge, TOO_SLOW),
         onHeld: (ms, now) => {
@@ -199,6 +200,7 @@ export class RelayLink implements ExecutorLink {
       ended: false,
     };
     this.#bridges.add(bridge);
+    this.#turnBridges.add(holder.turnId);
     harness.onmessage = (data) => {
       if (!bridge.ended) this.#fromHarness(bridge, data);
     };
@@ -285,6 +287,11 @@ export class RelayLink implements ExecutorLink {
       () => bridge.toExecutor.send(kept),
       (refusal) => this.#refuse(bridge, streamId, refusal),
     );
+  }
+
+  #highMark(bridge: Bridge): number {
+    if (!this.#isShared(bridge)) return HIGH_MARK;
+    return Math.max(HIGH_MARK, SHARED_HIGH_MARK / this.#turnBridges.count(bridge.holder.turnId));
   }
 
   /** Whether others hold streams on the executor too. */
@@ -376,6 +383,7 @@ export class RelayLink implements ExecutorLink {
     if (bridge.ended) return;
     bridge.ended = true;
     this.#bridges.delete(bridge);
+    this.#turnBridges.release(bridge.holder.turnId);
     bridge.toHarness.end();
     bridge.toExecutor.end();
     for (const streamId of bridge.streams) {

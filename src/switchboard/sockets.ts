@@ -1,3 +1,4 @@
+import { BufferBudget, defaultBudget } from "./buffer_budget.ts";
 import type { Ending } from "./endings.ts";
 import { LeftBehind } from "./left_behind.ts";
 import { LOOKS_AN_INTERVAL, PeerSocket } from "./peer_socket.ts";
@@ -15,12 +16,17 @@ export class OpenSockets {
   #nextSlice = 0;
   #lookedAt = 0;
   readonly #leftBehind: LeftBehind;
+  readonly #budget: BufferBudget;
   readonly #emptied = Promise.withResolvers<void>();
   #ending: Ending | undefined;
 
-  /** @param maxBufferedBytes the most that may wait to be sent on one of them */
-  constructor(maxBufferedBytes: number) {
+  /**
+   * @param maxBufferedBytes the most that may wait to be sent on one of them
+   * @param maxTotalBytes the most that may wait on all of them
+   */
+  constructor(maxBufferedBytes: number, maxTotalBytes: number = defaultBudget()) {
     this.#leftBehind = new LeftBehind(maxBufferedBytes);
+    this.#budget = new BufferBudget(maxTotalBytes, this.#peers, this.#leftBehind);
   }
 
   /** How many are open. */
@@ -33,6 +39,11 @@ export class OpenSockets {
     let bytes = this.#leftBehind.bytes;
     for (const { bufferedAmount } of this.#peers) bytes += bufferedAmount;
     return bytes;
+  }
+
+  /** How many may wait, on all of them together. */
+  get maxBufferedBytes(): number {
+    return this.#budget.max;
   }
 
   /** How many were closed or given up while something waited to be sent, and may hold it yet. */
@@ -52,7 +63,7 @@ export class OpenSockets {
    */
   add(socket: WebSocket, owner: string): PeerSocket {
     const slice = this.#nextSlice = (this.#nextSlice + 1) % SLICES;
-    const peer = new PeerSocket(socket, owner, this.#leftBehind, slice);
+    const peer = new PeerSocket(socket, owner, this.#leftBehind, this.#budget, slice);
     peer.whenOpen(() => {
       this.#peers.add(peer);
       if (this.#ending !== undefined) peer.close(this.#ending);

@@ -9,7 +9,7 @@ export type Side = "executor" | "harness";
 
 /** How much may wait for a peer before its sender is held, in bytes, and at which part of it the sender goes on. */
 export const HIGH_MARK = 1024 * 1024;
-const LOW_PART = 0.5;
+export const LOW_PART = 0.5;
 
 /** Where the limit of what may wait at all is small, the sender is held at this part of it. */
 const HIGH_PART = 0.25;
@@ -108,7 +108,8 @@ export class Wire {
     }
     this.to.send(data);
     const waiting = this.to.bufferedAmount;
-    if (waiting > this.#leastHighMark && waiting > this.#highMark) pressure.hold(this);
+    const isMuch = waiting > this.#leastHighMark && waiting > this.#highMark;
+    if (isMuch || this.to.isOverBudget()) pressure.hold(this);
   }
 
   /** The bridge has ended: nobody is held for it any more. */

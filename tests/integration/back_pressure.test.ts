@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { dialIn, greet, openBridge, untilConnected } from "../support/exclusive.ts";
-import { switchboardTest } from "../support/gateway.ts";
+import { type GatewayClient, switchboardTest } from "../support/gateway.ts";
 import { untilHeld } from "../support/held.ts";
 import { RawSocket } from "../support/raw_socket.ts";
 import { claim, dialInAsRelay, frame, openRelayBridge, parseFrame } from "../support/relay.ts";
@@ -70,6 +70,54 @@ switchboardTest(
     slow.sendMessage(new TextEncoder().encode("still there"));
     assert.equal(new TextDecoder().decode(await machine.next() as Uint8Array), "still there");
   },
+);
+
+switchboardTest(
+  "many that do not read share what may wait in the process, and get all of it later",
+  async (gateway) => {
+    assert.equal(await gateway.metric("cxg_buffered_bytes_max"), MIB);
+    await using neighbour = await dialInToEcho(gateway);
+    using slow = new DisposableStack();
+    await using machines = new AsyncDisposableStack();
+    const harnesses: RawSocket[] = [];
+    for (let n = 0; n < 4; n++) {
+      const executor = await gateway.createExecutor();
+      const machine = machines.use(await dialIn(gateway, executor));
+      const path = `/bridge/${executor.exe_id}`;
+      const token = await gateway.capToken(executor.exe_id);
+      const harness = slow.use(await RawSocket.open(gateway.port, path, token));
+      harness.stopReading();
+      harnesses.push(harness);
+      await until("it is up", async () => await gateway.metric("cxg_bridges") === n + 2);
+      for (let sent = 0; sent < FEW; sent++) machine.send(message(sent));
+    }
+    await until(
+      "all of them are held",
+      async () => await gateway.metric('cxg_held{side="executor"}') === 4,
+      30_000,
+    );
+    await until("no more than may wait does", async () => {
+      const waiting = await gateway.metric("cxg_buffered_bytes");
+      // Each is held when it has its part, and a frame or two may be on their way then.
+      return waiting > MIB / 2 && waiting <= MIB + 4 * 2 * MESSAGE_BYTES;
+    });
+    // One for whom little waits is held by nobody's.
+    for (let n = 0; n < 50; n++) await neighbour.echo(message(n).slice(0, 30 * KIB));
+
+    for (const harness of harnesses) {
+      harness.resumeReading();
+      for (let n = 0; n < FEW; n++) {
+        const { payload } = await harness.readFrame();
+        assert.equal(new DataView(payload.buffer, payload.byteOffset).getUint32(0), n);
+      }
+    }
+    await until(
+      "nobody is held",
+      async () => await gateway.metric('cxg_held{side="executor"}') === 0,
+    );
+    assert.equal(await gateway.metric("cxg_buffered_bytes"), 0);
+  },
+  { maxTotalBufferedBytes: MIB },
 );
 
 switchboardTest(
@@ -285,3 +333,21 @@ switchboardTest(
   // Else so much may wait for a slow one beside others that it would seldom happen.
   { maxBufferedBytes: 2 * MIB },
 );
+
+/** A bridge of a neighbour, whose messages come back. */
+async function dialInToEcho(gateway: GatewayClient) {
+  const executor = await gateway.createExecutor();
+  const machine = await dialIn(gateway, executor);
+  const harness = await openBridge(gateway, executor.exe_id);
+  return {
+    async echo(sent: Uint8Array<ArrayBuffer>): Promise<void> {
+      harness.send(sent);
+      machine.send(await machine.next() as Uint8Array<ArrayBuffer>);
+      assert.deepEqual(await harness.next(), sent);
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      await harness[Symbol.asyncDispose]();
+      await machine[Symbol.asyncDispose]();
+    },
+  };
+}
