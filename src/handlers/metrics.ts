@@ -3,6 +3,7 @@ import { droppedLogLines } from "../logging.ts";
 import { processFamilies } from "../metrics/process.ts";
 import { CONTENT_TYPE, type Family, renderFamilies } from "../metrics/prometheus.ts";
 import type { Services } from "../services.ts";
+import { spentShares } from "../switchboard/turns.ts";
 import type { Side } from "../switchboard/wire.ts";
 
 /** `GET /metrics`: the gateway's counters in the Prometheus text format. */
@@ -120,6 +121,13 @@ function families(services: Services): Family[] {
       help: "Websockets closed or given up whose peers have not taken what was sent to them.",
       type: "gauge",
       samples: one(openSockets.leftBehind),
+    },
+    {
+      name: "cxg_spent_shares_total",
+      help:
+        "How often a peer sent its share of a turn of the event loop, and waited for the others.",
+      type: "counter",
+      samples: one(spentShares()),
     },
     {
       name: "cxg_held",

@@ -16,6 +16,7 @@ const TOGETHER = 256;
 const PART_BYTES = 64 * 1024;
 
 let turn = 0;
+let spent = 0;
 let isAsked = false;
 let waiting: ((share: number) => void)[] = [];
 
@@ -42,6 +43,11 @@ export function askForTurn(): void {
   });
 }
 
+/** How often a peer has spent its share and waited for the others, since the process began. */
+export function spentShares(): number {
+  return spent;
+}
+
 /**
  * Calls back when everybody else had the chance to be heard. That takes a timer, a millisecond or two: the loop turns a
  * hundred thousand times a second if it is let, and handles one event of another peer in each turn.
@@ -49,6 +55,7 @@ export function askForTurn(): void {
  * @param callback takes what its peer's share is from then on: less where many wait
  */
 export function afterTurn(callback: (share: number) => void): void {
+  spent++;
   if (waiting.push(callback) === 1) setTimeout(letOn);
 }
 
