@@ -17,6 +17,9 @@ const MIB = 1024 * KIB;
 const LIMIT_MIB = 8;
 const FRAMES_OF_A_FURTHER_SENDER = 2;
 
+/** What a command prints for a harness that reads, but slowly. */
+const MB_READ_SLOWLY = full ? 300 : 100;
+
 /** How long each look at the others is, in milliseconds. */
 const ROUND_MS = full ? 8_000 : 2_000;
 
@@ -57,6 +60,34 @@ for (const { role, kind } of PEERS) {
         if (full) await slow.assertClosed();
       }));
   }
+}
+
+for (const kind of ["exclusive", "relay"] as const) {
+  const what = `${MB_READ_SLOWLY} MB in frames of 8 KiB for a harness (${kind}) that reads slowly`;
+  Deno.test(`${what} arrive, and cost little memory`, () =>
+    withGateway({}, async (gateway) => {
+      await using slow = await SlowReader.set(gateway, "harness", kind, {
+        frameBytes: 8 * KIB,
+        totalBytes: MB_READ_SLOWLY * 1e6,
+      });
+      await gateway.resetPeakResident();
+      const quiet = await gateway.residentBytes();
+      const reading = setInterval(() => {
+        slow.stuck.resumeReading();
+        setTimeout(() => slow.stuck.stopReading(), 10);
+      }, 100);
+      try {
+        await slow.begin();
+        await slow.pushers[0]!.event("sent");
+      } finally {
+        clearInterval(reading);
+      }
+      const held = await gateway.metric('cxg_held_seconds_total{side="executor"}');
+      const grownMib = (await gateway.peakResidentBytes() - quiet) / MIB;
+      await report(`resident memory: ${what}`, `${grownMib.toFixed(1)} MiB more, limit 64 MiB`);
+      assert.ok(held > 0, "nobody was held");
+      assert.ok(grownMib <= 64, `it grew by ${grownMib} MiB`);
+    }));
 }
 
 for (const { role, kind } of PEERS) {
