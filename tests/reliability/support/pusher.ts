@@ -15,6 +15,8 @@ export interface Push {
   readonly token: string;
   /** The relay stream to send on; none for frames that are only bytes. */
   readonly stream?: string;
+  /** More of them, which are sent on in turn. */
+  readonly furtherStreams?: readonly string[];
   /** Whether it has to claim that stream, as a harness does. */
   readonly claims?: boolean;
   /** How many bytes each frame carries. */
@@ -66,13 +68,18 @@ async function main(push: Push): Promise<void> {
   await Deno.stdin.read(new Uint8Array(1));
   const reading = readFrames(input, write);
   const payload = new Uint8Array(push.frameBytes);
-  const message = encode(
-    OPCODES[push.opcode ?? "binary"],
-    push.stream === undefined || push.raw ? payload : frame(push.stream, "data", payload),
+  const messages = [push.stream, ...push.furtherStreams ?? []].map((stream) =>
+    encode(
+      OPCODES[push.opcode ?? "binary"],
+      stream === undefined || push.raw ? payload : frame(stream, "data", payload),
+    )
   );
   // Paced frames go out one by one.
-  const count = push.bytesPerSecond === undefined ? Math.ceil(WRITE_BYTES / message.length) : 1;
-  const batch = Buffer.concat(Array.from({ length: count }, () => message));
+  const rounds = push.bytesPerSecond === undefined
+    ? Math.ceil(WRITE_BYTES / messages[0]!.length / messages.length)
+    : 1;
+  const count = rounds * messages.length;
+  const batch = Buffer.concat(Array.from({ length: rounds }, () => messages).flat());
   const started = performance.now();
   let bytes = 0;
   let due = started;
