@@ -39,7 +39,7 @@ export class AwaitedDials implements Disposable {
   registered(exeId: string, url: string, remote: string): void {
     const known = this.#awaited.get(exeId);
     if (known !== undefined) {
-      // One that cannot dial registers again and again: its time goes on.
+      // A supervisor may start it again and again: its time goes on.
       known.url = url;
       known.remote = remote;
       return;
