@@ -41,14 +41,13 @@ async function takeOver(store: StoreOptions, certificates?: TestCertificates): P
   await (embedded ? successor.inLine() : successor.listening);
 
   const calls = new SteadyCalls(() => register(old, executor));
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await calls.more(2);
   old.kill("SIGTERM");
   assert.equal((await machine.closed).code, 1012);
   assert.equal(await old.exited, 0);
   await successor.listening;
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  const { answered, cut } = await calls.stop();
-  assert.ok(answered >= 3, `${answered} calls were answered`);
+  await calls.more(2);
+  const { cut } = await calls.stop();
   // One whose request the old gateway has not read when it stops to listen is cut by the runtime.
   assert.ok(cut <= 1, `${cut} calls were cut`);
 
@@ -86,6 +85,7 @@ interface Outcome {
 /** Makes a call again and again, one after the other, each on a connection of its own. */
 class SteadyCalls {
   #stopping = false;
+  readonly #outcome: Outcome = { answered: 0, cut: 0 };
   readonly #done: Promise<Outcome>;
 
   /** @param call fails when it is refused */
@@ -95,6 +95,13 @@ class SteadyCalls {
     this.#done.catch(() => {});
   }
 
+  /** Waits until so many more were answered; fails when one is refused. */
+  async more(calls: number): Promise<void> {
+    const enough = this.#outcome.answered + calls;
+    const answered = until("calls are answered", () => this.#outcome.answered >= enough, 60_000);
+    await Promise.race([answered, this.#done]);
+  }
+
   /** @throws what a call was refused with */
   stop(): Promise<Outcome> {
     this.#stopping = true;
@@ -102,7 +109,7 @@ class SteadyCalls {
   }
 
   async #run(call: () => Promise<unknown>): Promise<Outcome> {
-    const outcome = { answered: 0, cut: 0 };
+    const outcome = this.#outcome;
     while (!this.#stopping) {
       try {
         await call();
