@@ -82,7 +82,8 @@ gatewayTest("a removed executor is disconnected, and so is its bridge", async (g
   const started = performance.now();
   const refused = await handshake(`${gateway.wsUrl}/bridge/${executor.exe_id}?token=${token}`);
   assert.equal(refused.status, 503);
-  assert.ok(performance.now() - started < 2_000, "it is not waited for");
+  // Had it been waited for, that would have taken these 8 s at the least.
+  assert.ok(performance.now() - started < 8_000, "it is not waited for");
 });
 
 switchboardTest(
@@ -155,7 +156,7 @@ gatewayTest(
     const refused = await handshake(`${gateway.wsUrl}/bridge/${executor.exe_id}?token=${token}`);
     const waitedMs = performance.now() - started;
     assert.equal(refused.status, 503);
-    assert.ok(waitedMs >= 7_500 && waitedMs < 9_500, `it waited ${waitedMs} ms`);
+    assert.ok(waitedMs >= 7_500, `it waited ${waitedMs} ms`);
   },
 );
 
