@@ -8,7 +8,8 @@ import {
   requireStillGood,
   type Revocable,
 } from "./capability_auth.ts";
-import { HttpError, type RequestContext, socketCredential, unauthorized } from "./http.ts";
+import { firstGood } from "./first_good.ts";
+import { HttpError, type RequestContext, socketCredentials, unauthorized } from "./http.ts";
 import { requireAdmission, tooManyBridges, turnOwner } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
 import { requireClient, requireWebSocket, upgrade } from "./upgrade.ts";
@@ -49,9 +50,22 @@ async function authorize(
   context: RequestContext,
   exeId: string,
 ): Promise<Caller> {
-  const credential = socketCredential(context);
+  const credentials = socketCredentials(context);
+  if (credentials.length === 0) return await requireCapability(services, context, undefined, exeId);
+  return await firstGood(
+    credentials.map((credential) => () => judge(services, context, exeId, credential)),
+  );
+}
+
+/** On whose behalf a credential opens the bridge, if it may. */
+async function judge(
+  services: Services,
+  context: RequestContext,
+  exeId: string,
+  credential: string,
+): Promise<Caller> {
   const { tickets } = services;
-  if (credential === undefined || !tickets.harness.looksLike(credential)) {
+  if (!tickets.harness.looksLike(credential)) {
     return await requireCapability(services, context, credential, exeId);
   }
   const ticket = await tickets.harness.open(credential);

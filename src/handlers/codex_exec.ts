@@ -4,11 +4,12 @@ import type { Services } from "../services.ts";
 import {
   HttpError,
   type RequestContext,
-  socketCredential,
+  socketCredentials,
   unauthorized,
   unavailable,
 } from "./http.ts";
 import { requireSignedUpgrade } from "./direct_auth.ts";
+import { firstGood } from "./first_good.ts";
 import { checkRegistrationToken } from "./registration_auth.ts";
 import { requireWebSocket, upgrade } from "./upgrade.ts";
 import { executorLabel } from "./wording.ts";
@@ -38,13 +39,14 @@ interface Origin {
 export async function codexExec(services: Services, context: RequestContext): Promise<Response> {
   const { req, params, remote } = context;
   const exeId = params.exe_id!;
-  const credential = socketCredential(context);
-  const isDirect = isSigned(req);
-  if (credential === undefined && !isDirect) throw tokenMissing();
+  const credentials = socketCredentials(context);
+  // What is signed has no token beside it: with one, somebody on the way has signed.
+  const isDirect = credentials.length === 0 && isSigned(req);
+  if (credentials.length === 0 && !isDirect) throw tokenMissing();
   await services.arrivals.turn(context.source);
   const origin = isDirect
     ? await requireSignedUpgrade(services, context, exeId)
-    : await authenticate(services, context, exeId, credential!);
+    : await authenticate(services, context, exeId, credentials);
   services.awaitedDials.dialled(exeId);
   requireWebSocket(req);
   const owner = `executor ${exeId}`;
@@ -105,30 +107,45 @@ function dialRefused(): HttpError {
 }
 
 /**
- * What the credential stands for.
+ * What the good one of the credentials stands for.
  *
- * @throws {HttpError} when it is no good
+ * @throws {HttpError} when none is
  */
 async function authenticate(
   services: Services,
   context: RequestContext,
   exeId: string,
-  credential: string,
+  credentials: readonly string[],
 ): Promise<Origin> {
-  const { store, tickets, switchboard } = services;
-  if (tickets.executor.looksLike(credential)) {
-    const ticket = await tickets.executor.open(credential);
-    if (ticket?.exe_id !== exeId) throw dialRefused().because("wrong_ticket");
-    const found = await store.registrations.find(exeId, ticket.registration_id);
-    if (found === undefined) throw dialRefused().because("ticket_expired");
-    // The store may not have heard of a connection that lasts: it may have been away.
-    const live = switchboard.find(exeId)?.registration?.registration_id;
-    if (!found.isFresh && live !== ticket.registration_id) {
-      throw unauthorized(TICKET_ENDED).because("ticket_expired");
-    }
-    return { registration: found.registration, tokenHash: found.tokenHash };
+  const { executor } = services.tickets;
+  const tickets = credentials.filter((text) => executor.looksLike(text));
+  const tokens = credentials.filter((text) => !executor.looksLike(text));
+  // Tickets first: what stands beside a good one is not counted as a wrong token.
+  const judges: (() => Promise<Origin>)[] = tickets.map((ticket) => () =>
+    openTicket(services, exeId, ticket)
+  );
+  if (tokens.length > 0) {
+    judges.push(async () => ({
+      tokenHash: await checkRegistrationToken(services, context, exeId, tokens, dialRefused),
+    }));
   }
-  return {
-    tokenHash: await checkRegistrationToken(services, context, exeId, credential, dialRefused),
-  };
+  return await firstGood(judges);
+}
+
+/** @throws {HttpError} 401 when the ticket is another executor's, or none, or has ended */
+async function openTicket(
+  { store, tickets, switchboard }: Services,
+  exeId: string,
+  text: string,
+): Promise<Origin> {
+  const ticket = await tickets.executor.open(text);
+  if (ticket?.exe_id !== exeId) throw dialRefused().because("wrong_ticket");
+  const found = await store.registrations.find(exeId, ticket.registration_id);
+  if (found === undefined) throw dialRefused().because("ticket_expired");
+  // The store may not have heard of a connection that lasts: it may have been away.
+  const live = switchboard.find(exeId)?.registration?.registration_id;
+  if (!found.isFresh && live !== ticket.registration_id) {
+    throw unauthorized(TICKET_ENDED).because("ticket_expired");
+  }
+  return { registration: found.registration, tokenHash: found.tokenHash };
 }

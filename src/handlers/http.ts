@@ -113,9 +113,13 @@ export function bearerToken(req: Request): string | undefined {
   return /^Bearer +(\S+) *$/i.exec(req.headers.get("authorization") ?? "")?.[1];
 }
 
-/** The credential of a websocket request: `Authorization: Bearer`, else `?token=`. */
-export function socketCredential({ req, url }: RequestContext): string | undefined {
-  return bearerToken(req) ?? (url.searchParams.get("token") || undefined);
+/**
+ * The credentials of a websocket request: that of `Authorization: Bearer`, then that of `?token=`. With two,
+ * one may be somebody else's, a proxy's say.
+ */
+export function socketCredentials({ req, url }: RequestContext): readonly string[] {
+  const given = [bearerToken(req), url.searchParams.get("token") || undefined];
+  return [...new Set(given)].filter((text) => text !== undefined);
 }
 
 /** Whether the caller asks for what was done to be told (RFC 7240). */

@@ -17,17 +17,18 @@ export async function requireRegistrationToken(
 ): Promise<string> {
   const token = bearerToken(context.req);
   if (token === undefined) throw tokenMissing();
-  return await checkRegistrationToken(services, context, exeId, token, registrationRefused);
+  return await checkRegistrationToken(services, context, exeId, [token], registrationRefused);
 }
 
 /**
- * Judges whether a token is the executor's registration token: by its digest, right or wrong, where it has
- * one. For an executor that does not exist the answer is no, after the same work. Only where a row is
+ * Judges whether one of the tokens is the executor's registration token: by its digest, right or wrong, where
+ * it has one. For an executor that does not exist the answer is no, after the same work. Only where a row is
  * older than digests does bcrypt judge, and after the first yes the row has a digest too.
  *
  * Wrong tokens are limited. A right one is let in however many wrong ones came before it, from
  * wherever; but where it takes bcrypt to tell, nothing is checked from a source that is over its limit.
  *
+ * @param tokens what the request carries, of which one may be somebody else's; all wrong, they count once
  * @param refused makes the refusal of a wrong one
  * @returns the bcrypt hash that it goes with; what else comes of it goes with that too
  * @throws what `refused` makes
@@ -38,17 +39,20 @@ export async function checkRegistrationToken(
   services: Services,
   { source }: Pick<RequestContext, "source">,
   exeId: string,
-  token: string,
+  tokens: readonly string[],
   refused: () => HttpError,
 ): Promise<string> {
   const { store, wrongTokens } = services;
   const executor = await store.getRegistrationTokenDigest(exeId);
   if (executor === undefined || executor.digest !== undefined) {
-    if (isDigestOf(token, executor?.digest)) return executor!.hash;
+    const areRight = tokens.map((token) => isDigestOf(token, executor?.digest));
+    if (areRight.includes(true)) return executor!.hash;
   } else {
     refuseAfter(wrongTokens.retryAfter(exeId, source));
     const { hash } = executor;
-    if (await isByBcrypt(services, source, exeId, token, hash)) return hash;
+    for (const token of tokens) {
+      if (await isByBcrypt(services, source, exeId, token, hash)) return hash;
+    }
   }
   refuseAfter(wrongTokens.count(exeId, source));
   // Told apart where only the operator reads it.
