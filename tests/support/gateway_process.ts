@@ -5,6 +5,7 @@
  */
 import type { StoreOptions } from "../../src/store/store.ts";
 import { noteLog, noteSecret, noteSecretsOf } from "./evidence.ts";
+import { freePort } from "./free_port.ts";
 import { GatewayClient, SECRETS } from "./gateway.ts";
 import { Trust } from "./trust.ts";
 import { settled, until } from "./websocket.ts";
@@ -84,13 +85,16 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
       variables,
     );
     if (preload !== undefined) args.splice(args.indexOf("run") + 1, 0, `--preload=${preload}`);
+    // One that does not log where it listens is told where.
+    const isQuiet = /^(warn|error)$/.test(variables.CXG_LOG_LEVEL ?? "");
+    const port = isQuiet ? freePort() : 0;
     const child = new Deno.Command(Deno.execPath(), {
       args,
       cwd: checkout,
       env: {
         ...withoutGatewayVariables(Deno.env.toObject()),
         NO_COLOR: "1",
-        CXG_PORT: "0",
+        CXG_PORT: String(port),
         CXG_CAPTOKEN_HMAC_SECRET: SECRETS.capToken,
         CXG_AGENTSERVER_INTERNAL_SECRET: SECRETS.internal,
         CXG_INTERNAL_SHARED_SECRET: SECRETS.shared,
@@ -104,7 +108,9 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    return new GatewayProcess(child, ca);
+    const gateway = new GatewayProcess(child, ca);
+    if (isQuiet) gateway.#askWhetherItListens(port);
+    return gateway;
   }
 
   /** Resolves when it listens, and rejects when it ends without. */
@@ -205,6 +211,17 @@ export class GatewayProcess extends GatewayClient implements AsyncDisposable {
       this.log += this.#decoder.decode(part, { stream: true });
       if (this.#port === 0) await this.#lookWhetherItListens();
       await this.#reading?.promise;
+    }
+  }
+
+  async #askWhetherItListens(port: number): Promise<void> {
+    const isHere = () => fetch(`http://127.0.0.1:${port}/healthz`).then((r) => r.ok, () => false);
+    try {
+      await until("it listens", isHere, START_TIMEOUT_MS);
+      this.#port = port;
+      this.#listening.resolve();
+    } catch (error) {
+      this.#listening.reject(error);
     }
   }
 
