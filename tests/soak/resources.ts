@@ -74,33 +74,39 @@ async function openFiles(world: World): Promise<Omit<Resources, "residentBytes">
   const { pid, port } = world.gateway;
   const directory = `/proc/${pid}/fd`;
   const database: string[] = [];
-  let handles = 0;
+  const others: string[] = [];
   for await (const { name } of Deno.readDir(directory)) {
     try {
       const target = await Deno.readLink(`${directory}/${name}`);
-      if (target.includes("/pgdata/")) database.push(target);
-      else handles++;
+      (target.includes("/pgdata/") ? database : others).push(target);
     } catch (error) {
       // It was closed meanwhile.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
+  for (const inode of await vanished(port, world.vanishedFrom)) {
+    world.keptByRuntime.add(`socket:[${inode}]`);
+  }
+  const kept = others.filter((target) => world.keptByRuntime.has(target)).length;
   const databaseFiles = database.length;
-  const keptByRuntime = await vanished(port, world.vanishedFrom);
   return {
-    handles: handles - keptByRuntime,
-    keptByRuntime,
+    handles: others.length - kept,
+    keptByRuntime: kept,
     databaseFiles,
     databaseTwice: databaseFiles - new Set(database).size,
   };
 }
 
-/** How many connections to a port are left whose other ends were these ports, and have gone. */
-async function vanished(port: number, from: ReadonlySet<number>): Promise<number> {
+/**
+ * The inodes of the connections to a port that are left whose other ends were these ports, and have gone. The
+ * kernel's table has them only until somebody else comes from the same port.
+ */
+async function vanished(port: number, from: ReadonlySet<number>): Promise<string[]> {
   const table = await Deno.readTextFile("/proc/net/tcp");
   const portOf = (address: string) => parseInt(address.split(":")[1]!, 16);
-  return table.split("\n").slice(1).filter((line) => {
-    const [, local, remote, state] = line.trim().split(/\s+/);
-    return state === CLOSE_WAIT && portOf(local!) === port && from.has(portOf(remote!));
-  }).length;
+  return table.split("\n").slice(1).flatMap((line) => {
+    const [, local, remote, state, , , , , , inode] = line.trim().split(/\s+/);
+    const isOne = state === CLOSE_WAIT && portOf(local!) === port && from.has(portOf(remote!));
+    return isOne ? [inode!] : [];
+  });
 }

@@ -23,6 +23,8 @@ export class World {
   readonly revokedMs: number[] = [];
   /** The ports of those who vanished in their handshake. */
   readonly vanishedFrom = new Set<number>();
+  /** Their connections that were found to be kept, as links in `/proc`. */
+  readonly keptByRuntime = new Set<string>();
   /** Whether there is time for what takes half a minute. */
   hasTime = false;
   gateway: GatewayProcess;
