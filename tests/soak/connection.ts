@@ -167,6 +167,11 @@ export class Connection {
   /** From here on its harnesses read that it went, and what is on its way to it may be lost with it. */
   markLeft(how: "own" | "cut"): void {
     this.exe.happened({ code: 1001, reason: "executor disconnected" });
+    this.mayLose(how);
+  }
+
+  /** From here on what is on its way to it may be lost, also of a harness that closes of itself meanwhile. */
+  mayLose(how: "own" | "cut"): void {
     for (const book of this.exe.books) {
       if (book.connection !== undefined && book.connection !== this) continue;
       // The Reset of a bridge that has just ended may be on its way as well.

@@ -116,6 +116,7 @@ async function replace(connection: Connection, random: Random): Promise<Connecti
   connection.leaving = true;
   connection.expect({ code: 1008, reason: "replaced by a newer connection" });
   exe.happened({ code: 1001, reason: "executor dialled in anew" });
+  connection.mayLose("cut");
   const successor = await dial(exe, random);
   if (successor === undefined) return await connection.leave();
   await connection.untilClosed();

@@ -109,6 +109,7 @@ export async function haveDeafExecutor(harness: Harness): Promise<void> {
     connection.leaving = true;
     connection.expect({ code: 1013, reason: "reading too slowly" });
     exe.happened({ code: 1013, reason: "the executor reads too slowly" });
+    connection.mayLose("cut");
     connection.socket.stopReading();
     book.drained = false;
     await fill(harness, harness.socket!);
