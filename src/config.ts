@@ -67,6 +67,8 @@ export interface Config {
   dataDir: string;
   /** Signs and verifies capability tokens, and is what ticket keys are derived from. */
   capTokenHmacSecret: Uint8Array<ArrayBuffer>;
+  /** Verifies what it verifies, and signs nothing: the one before, or the next, during a rotation. */
+  capTokenHmacSecretPrevious?: Uint8Array<ArrayBuffer>;
   /** The secret of `/api/codex-exec/*`. */
   agentserverInternalSecret: string;
   /** The secret of `/api/exec-gateway/*`. */
@@ -168,6 +170,11 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   const maxTokenTtlS = check("CXG_MAX_TOKEN_TTL", DEFAULT_MAX_TTL_S, parseTtl);
   const logLevel = check("CXG_LOG_LEVEL", "info", parseLogLevel);
   let capTokenHmacSecret = check("CXG_CAPTOKEN_HMAC_SECRET", undefined, parseSecret);
+  const capTokenHmacSecretPrevious = check(
+    "CXG_CAPTOKEN_HMAC_SECRET_PREVIOUS",
+    undefined,
+    parseSecret,
+  );
   let agentserverInternalSecret = check(
     "CXG_AGENTSERVER_INTERNAL_SECRET",
     undefined,
@@ -207,6 +214,7 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   }
   const equal = equalSecrets({
     CXG_CAPTOKEN_HMAC_SECRET: capTokenHmacSecret,
+    CXG_CAPTOKEN_HMAC_SECRET_PREVIOUS: capTokenHmacSecretPrevious,
     CXG_AGENTSERVER_INTERNAL_SECRET: agentserverInternalSecret,
     CXG_INTERNAL_SHARED_SECRET: internalSharedSecret,
     CXG_METRICS_SECRET: metricsSecret,
@@ -221,6 +229,9 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
     databaseUrl,
     dataDir,
     capTokenHmacSecret: new TextEncoder().encode(capTokenHmacSecret),
+    capTokenHmacSecretPrevious: capTokenHmacSecretPrevious === undefined
+      ? undefined
+      : new TextEncoder().encode(capTokenHmacSecretPrevious),
     agentserverInternalSecret,
     internalSharedSecret: internalSharedSecret ?? agentserverInternalSecret,
     metricsSecret,

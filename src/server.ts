@@ -240,9 +240,15 @@ async function openServices(
       registrationTokens,
       wrongTokens: new WrongTokens(),
       wrongSecrets: new WrongSecrets(),
-      tickets: await deriveTickets(config.capTokenHmacSecret),
+      tickets: await deriveTickets(
+        config.capTokenHmacSecret,
+        config.capTokenHmacSecretPrevious,
+      ),
       usedTickets: new SingleUse(),
-      directKeys: await DirectKeys.derive(config.capTokenHmacSecret),
+      directKeys: await DirectKeys.derive(
+        config.capTokenHmacSecret,
+        config.capTokenHmacSecretPrevious,
+      ),
       usedSignatures: new SingleUse(),
       lastSeen,
       openSockets: new OpenSockets(config.maxBufferedBytes, config.maxTotalBufferedBytes),

@@ -10,7 +10,8 @@
  *   token, by whatever means, makes the old pair worthless, and no column has to be kept in step;
  * - the secret access key is made of both.
  *
- * Another `CXG_CAPTOKEN_HMAC_SECRET` makes every pair worthless too.
+ * Another `CXG_CAPTOKEN_HMAC_SECRET` makes every pair worthless too, unless the one that it was made with
+ * is kept as the previous one.
  *
  * @module
  */
@@ -32,14 +33,26 @@ const MAX_ACCESS_KEY_ID = 128;
 /** Derives the pairs of all executors. */
 export class DirectKeys {
   readonly #key: CryptoKey;
+  /** These, and those whose pairs are good too, but are given to nobody any more. */
+  readonly accepted: readonly DirectKeys[];
 
-  private constructor(key: CryptoKey) {
+  private constructor(key: CryptoKey, previous: readonly DirectKeys[]) {
     this.#key = key;
+    this.accepted = [this, ...previous];
   }
 
-  /** @param secret the gateway's capability-token secret */
-  static async derive(secret: Uint8Array<ArrayBuffer>): Promise<DirectKeys> {
-    return new DirectKeys(await deriveHmacKey(secret, "direct executor keys"));
+  /**
+   * @param secret the gateway's capability-token secret
+   * @param previous another, of which the pairs are good too
+   */
+  static async derive(
+    secret: Uint8Array<ArrayBuffer>,
+    previous?: Uint8Array<ArrayBuffer>,
+  ): Promise<DirectKeys> {
+    return new DirectKeys(
+      await deriveHmacKey(secret, "direct executor keys"),
+      previous === undefined ? [] : [await DirectKeys.derive(previous)],
+    );
   }
 
   /**

@@ -11,24 +11,30 @@ import { deriveHmacKey, sign, verify } from "./hmac.ts";
  */
 export class Sealed<Payload extends object> {
   readonly #prefix: string;
-  readonly #key: CryptoKey;
+  /** The first signs, and each verifies. */
+  readonly #keys: readonly [CryptoKey, ...CryptoKey[]];
 
-  private constructor(prefix: string, key: CryptoKey) {
+  private constructor(prefix: string, keys: readonly [CryptoKey, ...CryptoKey[]]) {
     this.#prefix = `${prefix}.`;
-    this.#key = key;
+    this.#keys = keys;
   }
 
   /**
    * @param prefix marks the kind to a reader
    * @param label names the kind to HKDF
    * @param secret the gateway's capability-token secret
+   * @param previous another, of which statements are good too
    */
   static async derive<Payload extends object>(
     prefix: string,
     label: string,
     secret: Uint8Array<ArrayBuffer>,
+    previous?: Uint8Array<ArrayBuffer>,
   ): Promise<Sealed<Payload>> {
-    return new Sealed(prefix, await deriveHmacKey(secret, `codex-exec-gateway ${label} v1`));
+    const keyOf = (of: Uint8Array<ArrayBuffer>) =>
+      deriveHmacKey(of, `codex-exec-gateway ${label} v1`);
+    const key = await keyOf(secret);
+    return new Sealed(prefix, previous === undefined ? [key] : [key, await keyOf(previous)]);
   }
 
   /** Whether a credential has the form of this kind, good or not. */
@@ -39,7 +45,7 @@ export class Sealed<Payload extends object> {
   /** Signs a payload. */
   async seal(payload: Payload): Promise<string> {
     const encoded = encodeBase64url(new TextEncoder().encode(JSON.stringify(payload)));
-    return `${this.#prefix}${encoded}.${encodeBase64url(await sign(this.#key, encoded))}`;
+    return `${this.#prefix}${encoded}.${encodeBase64url(await sign(this.#keys[0], encoded))}`;
   }
 
   /** What was signed, or `undefined` when it was not signed here, for this, or as it stands. */
@@ -50,7 +56,10 @@ export class Sealed<Payload extends object> {
     const signatureBytes = decodeBase64url(signature);
     const payloadBytes = decodeBase64url(encoded);
     if (signatureBytes === undefined || payloadBytes === undefined) return undefined;
-    if (!await verify(this.#key, signatureBytes, encoded)) return undefined;
-    return JSON.parse(new TextDecoder().decode(payloadBytes)) as Payload;
+    for (const key of this.#keys) {
+      if (!await verify(key, signatureBytes, encoded)) continue;
+      return JSON.parse(new TextDecoder().decode(payloadBytes)) as Payload;
+    }
+    return undefined;
   }
 }

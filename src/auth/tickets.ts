@@ -51,11 +51,17 @@ export interface Tickets {
   readonly keyAuthorization: Sealed<KeyAuthorization>;
 }
 
-/** @param secret the gateway's capability-token secret, of which the keys are derived */
-export async function deriveTickets(secret: Uint8Array<ArrayBuffer>): Promise<Tickets> {
+/**
+ * @param secret the gateway's capability-token secret, of which the keys are derived
+ * @param previous another, of which what was made is good too
+ */
+export async function deriveTickets(
+  secret: Uint8Array<ArrayBuffer>,
+  previous?: Uint8Array<ArrayBuffer>,
+): Promise<Tickets> {
   return {
-    executor: await Sealed.derive("cxgx", "executor ticket", secret),
-    harness: await Sealed.derive("cxgh", "harness ticket", secret),
-    keyAuthorization: await Sealed.derive("cxga", "harness key authorization", secret),
+    executor: await Sealed.derive("cxgx", "executor ticket", secret, previous),
+    harness: await Sealed.derive("cxgh", "harness ticket", secret, previous),
+    keyAuthorization: await Sealed.derive("cxga", "harness key authorization", secret, previous),
   };
 }

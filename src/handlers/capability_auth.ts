@@ -67,12 +67,18 @@ export async function verifyCapability(
 }
 
 async function verify(
-  { config: { capTokenHmacSecret, maxTokenTtlS } }: Services,
+  { config: { capTokenHmacSecret, capTokenHmacSecretPrevious, maxTokenTtlS } }: Services,
   { subject }: Pick<RequestContext, "subject">,
   token: string,
 ): Promise<CapPayload> {
+  const by = (secret: Uint8Array<ArrayBuffer>) =>
+    verifyCapabilityToken(token, secret, undefined, maxTokenTtlS);
   try {
-    const cap = await verifyCapabilityToken(token, capTokenHmacSecret, undefined, maxTokenTtlS);
+    const cap = await by(capTokenHmacSecret).catch((error) => {
+      const isOther = error instanceof BadSignatureError;
+      if (isOther && capTokenHmacSecretPrevious) return by(capTokenHmacSecretPrevious);
+      throw error;
+    });
     subject.turnId = cap.turn_id;
     return cap;
   } catch (error) {

@@ -24,7 +24,7 @@ export async function registerDirect(
   const exeId = params.exe_id!;
   await services.arrivals.turn(source);
   const body = await readBytes(req, MAX_BODY_BYTES);
-  const pair = await requireSignedCall(services, context, exeId, body);
+  const registrationId = await requireSignedCall(services, context, exeId, body);
   const { transport } = parseJsonObject(body);
   if (transport !== TRANSPORT) throw new HttpError(400, `transport must be "${TRANSPORT}"`);
   log.info("executor registered", { exe_id: exeId, kind: "exclusive", transport, remote });
@@ -32,7 +32,7 @@ export async function registerDirect(
   services.awaitedDials.registered(exeId, url, remote);
   return Response.json({
     environment_id: exeId,
-    registration_id: await services.directKeys.registrationIdOf(pair),
+    registration_id: registrationId,
     url,
     transport,
   });

@@ -5,7 +5,6 @@
  * @module
  */
 import { secretsEqual } from "../auth/constant_time.ts";
-import type { KeyPair } from "../auth/direct_keys.ts";
 import { parseAmzDate, parseClaim, type SignatureClaim, signatureOf } from "../auth/sigv4.ts";
 import type { Config } from "../config.ts";
 import { log } from "../logging.ts";
@@ -33,7 +32,8 @@ interface Call {
 
 /** A signature that is right. */
 interface RightSignature {
-  readonly pair: KeyPair;
+  /** What the pair stands for that it was made with. */
+  readonly registrationId: string;
   readonly signature: string;
   /** The bcrypt hash of the registration token that the pair is made of. */
   readonly tokenHash: string;
@@ -44,17 +44,17 @@ interface RightSignature {
  * pass too: it changes nothing, and its answer has no secret.
  *
  * @throws {HttpError} 401, or 429 after too many wrong signatures
- * @returns the pair that it was signed with
+ * @returns the id of the registration that it stands for
  */
 export async function requireSignedCall(
   services: Services,
   context: RequestContext,
   exeId: string,
   body: Uint8Array,
-): Promise<KeyPair> {
+): Promise<string> {
   const headers = ["content-type", "host", "x-amz-date"];
   const call = { headers, body, clocksApart: (message: string) => refused(message, "expired") };
-  return (await requireSignature(services, context, exeId, call)).pair;
+  return (await requireSignature(services, context, exeId, call)).registrationId;
 }
 
 /**
@@ -72,15 +72,20 @@ export async function requireSignedUpgrade(
   context: RequestContext,
   exeId: string,
 ): Promise<{ registration: Registration; tokenHash: string; useUp: () => () => void }> {
-  const { directKeys, usedSignatures } = services;
-  const { pair, signature, tokenHash } = await requireSignature(services, context, exeId, {
-    headers: ["host", "x-amz-date"],
-    body: new Uint8Array(),
-    clocksApart: unavailable,
-  });
+  const { usedSignatures } = services;
+  const { registrationId, signature, tokenHash } = await requireSignature(
+    services,
+    context,
+    exeId,
+    {
+      headers: ["host", "x-amz-date"],
+      body: new Uint8Array(),
+      clocksApart: unavailable,
+    },
+  );
   return {
     registration: {
-      registration_id: await directKeys.registrationIdOf(pair),
+      registration_id: registrationId,
       kind: "exclusive",
       direct: true,
     },
@@ -116,22 +121,26 @@ async function requireSignature(
     );
   }
   const hash = await store.getRegistrationTokenHash(exeId);
-  const pair = await directKeys.pairOf(exeId, hash ?? NOBODYS_HASH);
   const given = `${claim.accessKeyId} ${claim.signature}`;
-  let isRight = false;
-  for (const { host, path } of targetsOf(services.config, context)) {
-    const signature = signatureOf({
-      method: req.method,
-      path,
-      headers: call.headers.map((name) =>
-        [name, name === "host" ? host : req.headers.get(name) ?? ""] as const
-      ),
-      body: call.body,
-      amzDate,
-    }, { secretAccessKey: pair.secret_access_key, region: claim.region, service: SERVICE });
-    if (secretsEqual(given, `${pair.access_key_id} ${signature}`)) isRight = true;
+  let registrationId: string | undefined;
+  for (const keys of directKeys.accepted) {
+    const pair = await keys.pairOf(exeId, hash ?? NOBODYS_HASH);
+    for (const { host, path } of targetsOf(services.config, context)) {
+      const signature = signatureOf({
+        method: req.method,
+        path,
+        headers: call.headers.map((name) =>
+          [name, name === "host" ? host : req.headers.get(name) ?? ""] as const
+        ),
+        body: call.body,
+        amzDate,
+      }, { secretAccessKey: pair.secret_access_key, region: claim.region, service: SERVICE });
+      if (secretsEqual(given, `${pair.access_key_id} ${signature}`)) {
+        registrationId = await keys.registrationIdOf(pair);
+      }
+    }
   }
-  if (hash === undefined || !isRight) {
+  if (hash === undefined || registrationId === undefined) {
     refuseAfter(wrongTokens.count(exeId, source), "signatures");
     throw refused(
       "unknown executor, or a signature that its key pair did not make; start codex exec-server with " +
@@ -140,7 +149,7 @@ async function requireSignature(
   }
   // Only now: whose signature is wrong learns no more than that.
   refuseClocksApart(signedAt - Date.now(), exeId, call);
-  return { pair, signature: claim.signature, tokenHash: hash };
+  return { registrationId, signature: claim.signature, tokenHash: hash };
 }
 
 /** @throws {HttpError} 401 for a signature of another form than codex gives it */
