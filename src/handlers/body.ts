@@ -4,7 +4,9 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { nearest } from "../nearest.ts";
 import { HttpError } from "./http.ts";
+import { shownId } from "./wording.ts";
 
 /** The largest request body, in bytes: the largest that codex sends is 1.8 KB. */
 export const MAX_BODY_BYTES = 64 * 1024;
@@ -26,6 +28,34 @@ export type JsonObject = Readonly<Record<string, unknown>>;
  */
 export async function readJsonObject(req: Request): Promise<JsonObject> {
   return parseJsonObject(await readBytes(req, MAX_BODY_BYTES));
+}
+
+/**
+ * Reads a JSON object that has no other keys than these: a key that is misspelt would silently do nothing. For
+ * the API alone; codex of any release may send what this gateway does not know.
+ *
+ * @param keys what there is
+ * @param ignored what the original's callers send, and nothing is done with
+ * @throws {HttpError} 400 naming an unknown key and the nearest that there is
+ * @throws what {@linkcode readJsonObject} throws
+ */
+export async function readFields(
+  req: Request,
+  keys: readonly string[],
+  ignored: readonly string[] = [],
+): Promise<JsonObject> {
+  const body = await readJsonObject(req);
+  const known = [...keys, ...ignored];
+  const unknown = Object.keys(body).find((key) => !known.includes(key));
+  if (unknown === undefined) return body;
+  const name = shownId(unknown);
+  const like = nearest(name, keys);
+  throw new HttpError(
+    400,
+    `the body has an unknown key ${JSON.stringify(name)}; ${
+      like === undefined ? `it takes ${keys.join(", ")}` : `did you mean ${like}?`
+    }`,
+  ).because("bad_body");
 }
 
 /**

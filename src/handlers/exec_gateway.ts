@@ -2,7 +2,7 @@ import { type CapPayload, isTurnId } from "../auth/capability_token.ts";
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { TURN_REVOKED } from "../switchboard/endings.ts";
-import { checkId, readJsonObject } from "./body.ts";
+import { checkId, readFields } from "./body.ts";
 import { refuseRevoked, verifyCapability } from "./capability_auth.ts";
 import { firstGood } from "./first_good.ts";
 import { gatewayApi, holdsSecret } from "./guards.ts";
@@ -73,7 +73,7 @@ export async function revokeTurn(
   { revocations, switchboard }: Services,
   { req }: RequestContext,
 ): Promise<Response> {
-  const body = await readJsonObject(req);
+  const body = await readFields(req, ["turn_id", "exp"]);
   const turnId = body.turn_id;
   if (turnId === undefined) throw new HttpError(400, "turn_id is required");
   // Whatever a token may carry can be revoked.

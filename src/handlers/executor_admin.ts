@@ -10,7 +10,7 @@ import type { AdminExecutor } from "../model.ts";
 import type { Services } from "../services.ts";
 import type { ExecutorChange } from "../store/executor_records.ts";
 import { TOKEN_REPLACED } from "../switchboard/endings.ts";
-import { checkId, optionalBoolean, optionalText, readJsonObject } from "./body.ts";
+import { checkId, optionalBoolean, optionalText, readFields } from "./body.ts";
 import { HttpError, type RequestContext } from "./http.ts";
 
 /** `GET /api/codex-exec/executors`: every executor, with its workspaces and whether it is connected. */
@@ -33,7 +33,7 @@ export async function changeExecutor(
   { req, params }: RequestContext,
 ): Promise<Response> {
   const exeId = checkId(params.exe_id!, "exe_id");
-  const body = await readJsonObject(req);
+  const body = await readFields(req, ["display_name", "description", "default_cwd"]);
   const change: ExecutorChange = {
     ..."display_name" in body && { display_name: optionalText(body, "display_name", 256) },
     ..."description" in body && { description: optionalText(body, "description", 4096) },
@@ -53,7 +53,7 @@ export async function replaceRegistrationToken(
   { req, params }: RequestContext,
 ): Promise<Response> {
   const exeId = checkId(params.exe_id!, "exe_id");
-  const isDirect = optionalBoolean(await readJsonObject(req), "direct");
+  const isDirect = optionalBoolean(await readFields(req, ["direct"]), "direct");
   if (await store.executors.get(exeId) === undefined) throw notFound(exeId);
   const registration_token = newRegistrationToken();
   const hash = await registrationTokens.hash(registration_token);

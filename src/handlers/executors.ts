@@ -2,7 +2,7 @@ import { newRegistrationToken } from "../auth/registration_tokens.ts";
 import { tokenDigest } from "../auth/token_digest.ts";
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
-import { checkId, checkText, optionalBoolean, optionalText, readJsonObject } from "./body.ts";
+import { checkId, checkText, optionalBoolean, optionalText, readFields } from "./body.ts";
 import { HttpError, noContent, type RequestContext, unauthorized } from "./http.ts";
 
 /**
@@ -16,7 +16,7 @@ export async function registerExecutor(
   { req }: RequestContext,
 ): Promise<Response> {
   const userId = checkText(userIdOf(req), "X-User-Id", 256);
-  const body = await readJsonObject(req);
+  const body = await readFields(req, ["display_name", "description", "default_cwd", "direct"]);
   const executor = {
     exe_id: `exe_${crypto.randomUUID()}`,
     user_id: userId,

@@ -2,7 +2,7 @@ import { isTurnId } from "../auth/capability_token.ts";
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { WORKSPACE_REVOKED } from "../switchboard/endings.ts";
-import { readJsonObject } from "./body.ts";
+import { readFields } from "./body.ts";
 import { HttpError, noContent, prefersRepresentation, type RequestContext } from "./http.ts";
 
 /**
@@ -14,7 +14,7 @@ export async function revokeWorkspace(
   { revokedWorkspaces, switchboard }: Services,
   { req }: RequestContext,
 ): Promise<Response> {
-  const { workspace_id } = await readJsonObject(req);
+  const { workspace_id } = await readFields(req, ["workspace_id"]);
   if (workspace_id === undefined) throw new HttpError(400, "workspace_id is required");
   // Whatever a token may carry and the store can keep.
   if (!isTurnId(workspace_id)) {

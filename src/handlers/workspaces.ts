@@ -1,7 +1,7 @@
 import { log } from "../logging.ts";
 import type { Services } from "../services.ts";
 import { ExecutorNotFoundError } from "../store/store.ts";
-import { checkId, optionalBoolean, readJsonObject, requiredText } from "./body.ts";
+import { checkId, optionalBoolean, readFields, requiredText } from "./body.ts";
 import { HttpError, noContent, prefersRepresentation, type RequestContext } from "./http.ts";
 
 /** `POST /api/codex-exec/workspaces/{wid}/executors`: the workspace may reach the executor. */
@@ -10,7 +10,7 @@ export async function bindExecutor(
   { req, params, subject }: RequestContext,
 ): Promise<Response> {
   const workspaceId = checkId(params.wid!, "workspace id");
-  const body = await readJsonObject(req);
+  const body = await readFields(req, ["exe_id", "is_default"], ["name", "description"]);
   const exeId = checkId(requiredText(body, "exe_id", 128), "exe_id");
   subject.exeId = exeId;
   const isDefault = optionalBoolean(body, "is_default");

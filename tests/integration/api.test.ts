@@ -236,6 +236,43 @@ gatewayTest("bad input to the API is refused with what is wrong", async (gateway
   ]);
 });
 
+gatewayTest("a key of a body that there is not is refused, with the nearest", async (gateway) => {
+  const { exe_id } = await gateway.createExecutor();
+  const executor = `/api/codex-exec/executors/${exe_id}`;
+  const bindings = "/api/codex-exec/workspaces/ws_test/executors";
+  const calls: readonly [method: string, path: string, body: object, error: RegExp][] = [
+    [
+      "POST",
+      "/api/codex-exec/register",
+      { displayname: "a" },
+      /"displayname"; did you mean display_name\?/,
+    ],
+    ["PATCH", executor, { default_cwt: "/" }, /"default_cwt"; did you mean default_cwd\?/],
+    [
+      "PATCH",
+      executor,
+      { colour: "" },
+      /"colour"; it takes display_name, description, default_cwd$/,
+    ],
+    ["POST", `${executor}/registration-token`, { dircet: true }, /"dircet"; did you mean direct\?/],
+    ["POST", bindings, { exe_id, is_defualt: true }, /"is_defualt"; did you mean is_default\?/],
+    ["POST", "/api/exec-gateway/revoke-turn", { turn_id: "t", expires: 1 }, /"expires"; /],
+    [
+      "POST",
+      "/api/exec-gateway/revoke-workspace",
+      { workspace: "w" },
+      /did you mean workspace_id\?/,
+    ],
+    ["PATCH", executor, JSON.parse('{"__proto__": 1}'), /unknown key "__proto__"/],
+    ["PATCH", executor, { ["x".repeat(60_000)]: 1 }, /unknown key "x{47}…"; it takes/],
+  ];
+  for (const [method, path, body, error] of calls) {
+    const [status, text] = await refusal(gateway, method, path, body, { "x-user-id": "user_1" });
+    assert.equal(status, 400, path);
+    assert.match(text as string, error);
+  }
+});
+
 gatewayTest(
   "a body over the limit is refused also when its length is not declared",
   async (gateway) => {

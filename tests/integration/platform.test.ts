@@ -4,8 +4,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { dialIn } from "../support/exclusive.ts";
+import { dialIn, untilConnected } from "../support/exclusive.ts";
 import { gatewayTest, SECRETS, type TestGateway } from "../support/gateway.ts";
+import { connectOk, NOISE_REGISTRATION, register, validate } from "../support/relay.ts";
+import { DIRECT_BODY, registerDirect } from "../support/signed.ts";
 import { connect, handshake } from "../support/websocket.ts";
 
 const DAY_S = 86_400;
@@ -119,6 +121,40 @@ gatewayTest("a good secret beside a foreign one is judged by itself", async (gat
   assert.equal(await status({ authorization: `Bearer ${wrong}`, "x-internal-secret": right }), 200);
   assert.equal(await status({ authorization: `Bearer a.b.c`, "x-internal-secret": right }), 200);
   assert.equal(await status({ authorization: `Bearer ${wrong}`, "x-internal-secret": wrong }), 401);
+});
+
+gatewayTest("the bodies that the original's callers send are taken", async (gateway) => {
+  const user = { "x-user-id": "user_1" };
+  const register = { display_name: "laptop", description: "", default_cwd: "/" };
+  const created = await gateway.call("POST", "/api/codex-exec/register", register, user);
+  assert.equal(created.status, 201);
+  const { exe_id } = await created.json();
+  const bindings = "/api/codex-exec/workspaces/ws_test/executors";
+  const bindingsOfLater = { exe_id, is_default: false, name: "laptop", description: "a laptop" };
+  const bearer = { authorization: `Bearer ${SECRETS.shared}` };
+  for (
+    const [path, body, status] of [
+      [bindings, { exe_id, is_default: true }, 201],
+      [bindings, bindingsOfLater, 201],
+      ["/api/exec-gateway/revoke-turn", { turn_id: "t" }, 204],
+      ["/api/exec-gateway/revoke-turn", { turn_id: "t", exp: 0 }, 204],
+    ] as const
+  ) {
+    const answer = await gateway.call("POST", path, body, bearer);
+    assert.equal(answer.status, status, await answer.text());
+  }
+});
+
+gatewayTest("codex may send what this gateway does not know", async (gateway) => {
+  const executor = await gateway.createExecutor("ws_test", { direct: true });
+  const more = { of_a_later_release: { a: 1 } };
+  const { url } = await register(gateway, executor, { ...NOISE_REGISTRATION, ...more });
+  await using _machine = await connect(url);
+  await untilConnected(gateway, executor.exe_id);
+  const bundle = await connectOk(gateway, executor, {}, more);
+  assert.equal(await validate(gateway, executor, bundle, more), true);
+  const body = JSON.stringify({ ...JSON.parse(DIRECT_BODY), ...more });
+  assert.equal((await registerDirect(gateway, executor, { body })).status, 200);
 });
 
 gatewayTest("X-User-Id is UTF-8", async (gateway) => {

@@ -114,16 +114,21 @@ export async function register(
 /** The public key of a harness that speaks no Noise. */
 export const HARNESS_KEY = noiseKey(2);
 
-/** Calls `connect` as a Noise harness does. */
+/**
+ * Calls `connect` as a Noise harness does.
+ *
+ * @param more what its body has besides
+ */
 export async function askToConnect(
   gateway: GatewayClient,
   exeId: string,
   claims: Partial<CapClaims> = {},
+  more: object = {},
 ): Promise<Response> {
   return await fetchFrom(`${gateway.url}/cloud/environment/${exeId}/connect`, {
     method: "POST",
     headers: { authorization: `Bearer ${await gateway.capToken(exeId, claims)}` },
-    body: JSON.stringify({ harness_public_key: HARNESS_KEY }),
+    body: JSON.stringify({ harness_public_key: HARNESS_KEY, ...more }),
   });
 }
 
@@ -137,13 +142,14 @@ export interface Bundle {
   harness_key_authorization: string;
 }
 
-/** Calls `connect`, which has to answer. */
+/** Calls `connect`, which has to answer; see {@linkcode askToConnect}. */
 export async function connectOk(
   gateway: GatewayClient,
   { exe_id }: CreatedExecutor,
   claims: Partial<CapClaims> = {},
+  more: object = {},
 ): Promise<Bundle> {
-  const response = await askToConnect(gateway, exe_id, claims);
+  const response = await askToConnect(gateway, exe_id, claims, more);
   if (response.status !== 200) throw new Error(await response.text());
   return await response.json();
 }
