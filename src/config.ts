@@ -13,6 +13,7 @@ import {
   type CertificateFiles,
   readCertificateFiles,
 } from "./tls/certificate.ts";
+import { DEFAULT_DATA_DIR, variable, VariableError } from "./variables.ts";
 
 /** How much is logged: the named level and what is more severe. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -22,8 +23,6 @@ const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 const MIB = 1024 * 1024;
 
 const DEFAULT_PORT = 6060;
-
-const NOT_UNICODE = "is not UTF-8";
 
 /**
  * More than a company behind one NAT or a platform's host has: what it is to prevent is that one address
@@ -42,9 +41,6 @@ export const DEFAULT_INTERNAL_HOST = "127.0.0.1";
 
 /** A TiB: more than any process will have for it. */
 const MOST_TOTAL_BUFFERED_BYTES = 1024 * 1024 * MIB;
-
-/** Where data is kept when nothing else is said. */
-export const DEFAULT_DATA_DIR = "./data";
 
 /** Where the certificate comes from that the gateway serves TLS with. */
 export type TlsConfig = CertificateFiles | "self-signed";
@@ -127,10 +123,10 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   const problems: string[] = [];
   const read = (name: string) => {
     try {
-      return env(name) || undefined;
-    } catch {
-      // The runtime's own error has the whole value in it.
-      if (!problems.includes(`${name} ${NOT_UNICODE}`)) problems.push(`${name} ${NOT_UNICODE}`);
+      return variable(name, env);
+    } catch (error) {
+      if (!(error instanceof VariableError)) throw error;
+      if (!problems.includes(error.message)) problems.push(error.message);
       return undefined;
     }
   };
@@ -144,11 +140,11 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   };
 
   const host = check("CXG_HOST", "127.0.0.1", parseHost);
-  const port = check("CXG_PORT", DEFAULT_PORT, parsePort) ?? DEFAULT_PORT;
+  const port = check("CXG_PORT", DEFAULT_PORT, parsePort);
   const sharePort = check("CXG_SHARE_PORT", false, parseSwitch);
-  const internalPort = check("CXG_INTERNAL_PORT", undefined, parsePort);
+  const internalPort = check<number | undefined>("CXG_INTERNAL_PORT", undefined, parsePort);
   const internalHost = check("CXG_INTERNAL_HOST", DEFAULT_INTERNAL_HOST, parseHost);
-  const dataDir = read("CXG_DATA_DIR") ?? DEFAULT_DATA_DIR;
+  const dataDir = check("CXG_DATA_DIR", DEFAULT_DATA_DIR, parsePath);
   const databaseUrl = check("CXG_DATABASE_URL", undefined, parseDatabaseUrl);
   const publicWsBaseUrl = check("CXG_PUBLIC_WS_BASE_URL", undefined, parseWsBaseUrl);
   const maxStreams = check("CXG_MAX_STREAMS", 128, upTo(65_536));
@@ -200,7 +196,8 @@ export function loadConfigFromEnv(env: Environment = (name) => Deno.env.get(name
   }
   if (read("CXG_DATABASE_URL") !== undefined) {
     for (const name of ["CXG_CAPTOKEN_HMAC_SECRET", "CXG_AGENTSERVER_INTERNAL_SECRET"]) {
-      if (read(name) === undefined) {
+      const isNamed = problems.some((problem) => problem.startsWith(`${name} `));
+      if (read(name) === undefined && !isNamed) {
         problems.push(`${name} is required when CXG_DATABASE_URL is set`);
       }
     }
@@ -281,9 +278,7 @@ class Problem {
   constructor(readonly text: string) {}
 }
 
-function parsePort(text: string): number | undefined | Problem {
-  // What Kubernetes sets in every pod for a Service that is named cxg, or cxg-internal: no port was set.
-  if (/^(?:tcp|udp):\/\/\S+:\d+$/.test(text)) return undefined;
+function parsePort(text: string): number | Problem {
   const port = Number(text);
   return /^\d+$/.test(text) && port <= 65535
     ? port
@@ -296,6 +291,15 @@ function parseSwitch(text: string): boolean | Problem {
 
 function parseHost(text: string): string | Problem {
   return /^[A-Za-z0-9.:_-]+$/.test(text) ? text : new Problem("must be an address or a host name");
+}
+
+function parsePath(text: string): string | Problem {
+  // `deno task start` cannot allow it, and a Deno that may read everything needs no list.
+  const isForbidden = () =>
+    Deno.permissions.querySync({ name: "read", path: text }).state !== "granted";
+  return text.includes(",") && isForbidden()
+    ? new Problem("must be a path without a comma, which Deno takes for the end of one")
+    : text;
 }
 
 function parseDatabaseUrl(text: string): string | Problem {

@@ -6,7 +6,7 @@
 import { complain, print } from "./cli/output.ts";
 import { httpUrl, reachableHost } from "./cli/gateway.ts";
 import { programName } from "./cli/program_name.ts";
-import { type Config, ConfigError, DEFAULT_DATA_DIR, loadConfigFromEnv } from "./config.ts";
+import { type Config, ConfigError, loadConfigFromEnv } from "./config.ts";
 import { writeGatewayFile } from "./gateway_file.ts";
 import { configureLogging, log, logsWritten } from "./logging.ts";
 import { oneLine } from "./one_line.ts";
@@ -18,6 +18,7 @@ import {
   DatabaseUnavailableError,
   DataDirectoryError,
 } from "./store/database.ts";
+import { DEFAULT_DATA_DIR } from "./variables.ts";
 import { within } from "./within.ts";
 import { DatabaseTooNewError, MigrationFailedError } from "./store/migrate.ts";
 import { OriginalDatabaseError } from "./store/schema_owner.ts";

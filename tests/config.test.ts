@@ -339,6 +339,7 @@ Deno.test("a variable that is not UTF-8 is named, and not told", () => {
 Deno.test("what Kubernetes sets for a Service that is named cxg is not taken for a port", () => {
   assert.equal(load({ CXG_PORT: "tcp://10.96.0.7:6060" }).port, 6060);
   assert.equal(load({ CXG_INTERNAL_PORT: "tcp://10.96.0.7:6061" }).internal, undefined);
+  assert.equal(load({ CXG_SHARE_PORT: "udp://[fd00::7]:53" }).sharePort, false);
 });
 
 Deno.test("the internal port is on loopback, and another one than the public", () => {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { variable } from "../variables.ts";
 import { oneLine } from "../one_line.ts";
 import { DatabaseSetupError, DatabaseUnavailableError } from "../store/database.ts";
 import type { Adoption } from "../store/adopt.ts";
@@ -21,7 +22,7 @@ export async function adoptDatabase(
   positionals: readonly string[],
 ): Promise<void> {
   if (positionals.length > 0) throw new UsageError(`unexpected argument: ${positionals[0]}`);
-  const url = Deno.env.get("CXG_DATABASE_URL");
+  const url = variable("CXG_DATABASE_URL");
   if (!url) {
     throw new CommandError("CXG_DATABASE_URL is not set: set it to the original's database");
   }

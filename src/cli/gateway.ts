@@ -5,11 +5,12 @@
  * @module
  */
 import { DataDirectoryError } from "../store/database.ts";
-import { DEFAULT_DATA_DIR, DEFAULT_INTERNAL_HOST } from "../config.ts";
+import { DEFAULT_INTERNAL_HOST } from "../config.ts";
 import { type GatewayFile, readGatewayFile } from "../gateway_file.ts";
 import { hostOf } from "../tls/host_names.ts";
 import { CA_FILE } from "../tls/self_signed.ts";
 import { readSecrets, type Secrets } from "../secrets.ts";
+import { DEFAULT_DATA_DIR, variable } from "../variables.ts";
 import { CommandError } from "./output.ts";
 
 /** What the gateway says of a path that it does not serve. */
@@ -38,9 +39,9 @@ export class Gateway {
    * @throws {CommandError} when they are of no use
    */
   constructor({ url, caFile }: { url?: string; caFile?: string }) {
-    this.#dataDir = Deno.env.get("CXG_DATA_DIR") || DEFAULT_DATA_DIR;
+    this.#dataDir = variable("CXG_DATA_DIR") || DEFAULT_DATA_DIR;
     // With a database server the secrets are in the environment, and so is where it listens.
-    const left = Deno.env.get("CXG_DATABASE_URL")
+    const left = variable("CXG_DATABASE_URL")
       ? undefined
       : ofDataDirectory(() => readGatewayFile(this.#dataDir));
     const here = left === undefined ? placeFromEnv() : placeOf(left);
@@ -51,7 +52,7 @@ export class Gateway {
     if (!/^https?:\/\/./.test(this.url) || !URL.canParse(this.url)) {
       throw new CommandError(`--url must be an http:// or https:// URL, not ${this.url}`);
     }
-    const publicWs = Deno.env.get("CXG_PUBLIC_WS_BASE_URL") || left?.public_ws_base_url;
+    const publicWs = variable("CXG_PUBLIC_WS_BASE_URL") || left?.public_ws_base_url;
     this.publicUrl = (publicWs?.replace(/^ws/, "http") ?? place.publicUrl).replace(/\/+$/, "");
     const isSecure = this.url.startsWith("https:") || this.publicUrl.startsWith("https:");
     this.#caFile = caFile ?? (isSecure ? left?.ca_file ?? caFileFromEnv(this.#dataDir) : undefined);
@@ -174,17 +175,17 @@ export class Gateway {
 
   #apiSecret(path: string): string {
     const shared = path.startsWith("/api/exec-gateway/") &&
-      Deno.env.get("CXG_INTERNAL_SHARED_SECRET");
+      variable("CXG_INTERNAL_SHARED_SECRET");
     return shared || this.#secret("CXG_AGENTSERVER_INTERNAL_SECRET", "agentserver_internal_secret");
   }
 
-  #secret(variable: string, field: keyof Secrets): string {
-    const given = Deno.env.get(variable);
+  #secret(name: string, field: keyof Secrets): string {
+    const given = variable(name);
     if (given) return given;
     const kept = ofDataDirectory(() => readSecrets(this.#dataDir));
     if (kept === undefined) {
       throw new CommandError(
-        `${variable} is not set, and no gateway has left its secrets in ${this.#dataDir}: ` +
+        `${name} is not set, and no gateway has left its secrets in ${this.#dataDir}: ` +
           "run this where the gateway was started, or set CXG_DATA_DIR",
       );
     }
@@ -210,7 +211,7 @@ function innermostMessage(error: unknown): string {
 
 /** Where a gateway that keeps its data on a database server leaves the CA that it made. */
 function caFileFromEnv(dataDir: string): string | undefined {
-  return Deno.env.get("CXG_TLS") === "self-signed" ? `${dataDir}/${CA_FILE}` : undefined;
+  return variable("CXG_TLS") === "self-signed" ? `${dataDir}/${CA_FILE}` : undefined;
 }
 
 function readCa(file: string): string {
@@ -242,17 +243,17 @@ function placeOf({ url, internal_url, internal_host }: GatewayFile): Place {
 }
 
 function placeFromEnv(): Place {
-  const ownCertificate = Deno.env.get("CXG_TLS_CERT");
-  const scheme = ownCertificate || Deno.env.get("CXG_TLS") ? "https" : "http";
+  const ownCertificate = variable("CXG_TLS_CERT");
+  const scheme = ownCertificate || variable("CXG_TLS") ? "https" : "http";
   const urlAt = (host: string, port: string) => httpUrl(host, Number(port), scheme);
   const publicUrl = urlAt(
-    Deno.env.get("CXG_HOST") || "127.0.0.1",
-    Deno.env.get("CXG_PORT") || "6060",
+    variable("CXG_HOST") || "127.0.0.1",
+    variable("CXG_PORT") || "6060",
   );
-  const internalPort = Deno.env.get("CXG_INTERNAL_PORT");
+  const internalPort = variable("CXG_INTERNAL_PORT");
   if (!internalPort) return { url: publicUrl, publicUrl };
-  const host = Deno.env.get("CXG_INTERNAL_HOST") || DEFAULT_INTERNAL_HOST;
-  const publicWs = Deno.env.get("CXG_PUBLIC_WS_BASE_URL");
+  const host = variable("CXG_INTERNAL_HOST") || DEFAULT_INTERNAL_HOST;
+  const publicWs = variable("CXG_PUBLIC_WS_BASE_URL");
   if (!ownCertificate || !publicWs || !URL.canParse(publicWs)) {
     return { url: urlAt(host, internalPort), publicUrl };
   }

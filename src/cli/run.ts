@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import config from "../../deno.json" with { type: "json" };
 import { nearest } from "../nearest.ts";
 import { oneLine } from "../one_line.ts";
+import { VariableError } from "../variables.ts";
 import { COMMANDS } from "./commands.ts";
 import { CommandError, complain, print, UsageError } from "./output.ts";
 import { programName } from "./program_name.ts";
@@ -36,7 +37,7 @@ export async function runCommand(args: string[]): Promise<number> {
       complain(`${name}: ${oneLine(error.message)}\nSee: ${programName()} ${name} --help`);
       return 2;
     }
-    if (error instanceof CommandError) {
+    if (error instanceof CommandError || error instanceof VariableError) {
       complain(`${name}: ${oneLine(error.message)}`);
       return 1;
     }

@@ -5,6 +5,7 @@
  */
 
 import pg from "pg";
+import { checkPostgresVariables, VariableError } from "../variables.ts";
 import {
   type Database,
   DatabaseReadOnlyError,
@@ -48,6 +49,12 @@ const ANSWER_GRACE_MS = 1_000;
  * @throws {DatabaseSetupError} when the URL cannot be used, or what it names may not be
  */
 export async function openPostgres(url: string, options: PostgresOptions = {}): Promise<Database> {
+  try {
+    checkPostgresVariables();
+  } catch (error) {
+    if (error instanceof VariableError) throw new DatabaseSetupError(error.message);
+    throw error;
+  }
   const database = new PostgresDatabase(url, options);
   try {
     await database.query("SELECT 1");

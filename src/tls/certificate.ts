@@ -97,7 +97,9 @@ function mayEverybodyRead(file: string): boolean {
 /** Without the path, which may be a secret in the wrong variable. */
 function reason(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.NotCapable) return "give Deno --allow-read for it";
+  if (error instanceof Deno.errors.NotCapable) {
+    return "give Deno --allow-read for it, by a path without a comma";
+  }
   if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
   return error instanceof Error ? error.name : "unknown error";

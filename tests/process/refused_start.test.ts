@@ -111,6 +111,46 @@ Deno.test("a data directory with a blank in its name serves as any other", async
   assert.equal(listed.stdout, "[]\n", listed.stderr);
 });
 
+Deno.test("a variable that is not UTF-8 is one line that names it, whoever is to read it", async () => {
+  await using dir = await TempDir.empty();
+  const variables = {
+    CXG_DATA_DIR: dir.path,
+    CXG_DATABASE_URL: "postgres://user@127.0.0.1:1/db",
+    CXG_CAPTOKEN_HMAC_SECRET: "a".repeat(32),
+    CXG_AGENTSERVER_INTERNAL_SECRET: "b".repeat(32),
+  };
+  const start = "task -q start";
+  // The tasks' permissions, the configuration, the database's driver, and the command line read them.
+  const readers: [string, string][] = [
+    ["CXG_DATA_DIR", start],
+    ["CXG_DATABASE_URL", start],
+    ["CXG_TLS_KEY", start],
+    ["CXG_CAPTOKEN_HMAC_SECRET", start],
+    ["PGPASSWORD", start],
+    ["CXG_AGENTSERVER_INTERNAL_SECRET", "task -q cli executor list"],
+    ["CXG_DATABASE_URL", "task -q cli db adopt"],
+    ["PGPASSWORD", "task -q cli db adopt"],
+  ];
+  for (const [name, words] of readers) {
+    // This process could not hand such a value on.
+    const { code, stderr } = await new Deno.Command("sh", {
+      args: ["-c", `${name}=$(printf 'hunter2secret\\377') exec "$0" ${words}`, Deno.execPath()],
+      env: { ...variables, NO_COLOR: "1" },
+    }).output();
+    const said = new TextDecoder().decode(stderr);
+    assert.equal(code, 1, said);
+    assert.match(said, new RegExp(`^[^\\n]*: ${name} is not UTF-8\\n$`), `${words}: ${said}`);
+  }
+});
+
+Deno.test("a comma in a path is one line that names its variable, and allows nothing else", async () => {
+  await using dir = await TempDir.empty();
+  const ended = await runGateway({ CXG_DATA_DIR: `${dir.path}/a,${dir.path}/b` });
+  assertRefused(ended, 1);
+  assert.match(ended.stderr, /: CXG_DATA_DIR must be a path without a comma/);
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(dir.path)), []);
+});
+
 /** It ended by itself with exit code 1 and so many lines on standard error, each one fit for a person. */
 function assertRefused(ended: Finished, lines: number): void {
   assert.equal(ended.code, 1, ended.stderr);
