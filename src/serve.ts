@@ -18,6 +18,7 @@ import {
   DatabaseUnavailableError,
   DataDirectoryError,
 } from "./store/database.ts";
+import { unknownVariables } from "./unknown_variables.ts";
 import { DEFAULT_DATA_DIR } from "./variables.ts";
 import { within } from "./within.ts";
 import { DatabaseTooNewError, MigrationFailedError } from "./store/migrate.ts";
@@ -64,6 +65,10 @@ async function run(): Promise<number> {
   try {
     config = loadConfigFromEnv();
     configureLogging(config.logLevel);
+    // `deno task start` has done it before, and may not here.
+    if (Deno.permissions.querySync({ name: "env" }).state === "granted") {
+      for (const line of unknownVariables(Object.keys(Deno.env.toObject()))) log.warn(line);
+    }
     server = await Server.start(config);
   } catch (error) {
     if (error instanceof ConfigError) {

@@ -5,7 +5,23 @@ import { Gateway, runCli, Task, TempDir } from "../support/process.ts";
 Deno.test("the first start: nothing is there, and all that is needed is made and said", async (t) => {
   await using parent = await TempDir.empty();
   const dataDir = `${parent.path}/data`;
-  await using gateway = await Gateway.start(dataDir);
+  await using gateway = await Gateway.start(dataDir, {
+    CXG_LOG_LEVLE: "hunter2secret",
+    CXG_WEB_SERVICE_HOST: "10.96.0.7",
+    CXG_WEB_PORT: "tcp://10.96.0.7:80",
+    CXG_SHARE_PORT: "tcp://10.96.0.8:80",
+  });
+
+  await t.step(
+    "a misspelt name is a warning, and what Kubernetes sets for a Service is none",
+    () => {
+      const warnings = gateway.records.filter((it) => String(it.message).includes("CXG_"));
+      assert.deepEqual(warnings.map(({ level, message }) => [level, message]), [
+        ["WARN", "CXG_LOG_LEVLE is no variable of the gateway: did you mean CXG_LOG_LEVEL?"],
+      ]);
+      assert.doesNotMatch(gateway.stderr, /hunter2secret/);
+    },
+  );
 
   await t.step("it serves where it says", async () => {
     assert.match(gateway.url, /^http:\/\/127\.0\.0\.1:\d+$/);
