@@ -40,6 +40,8 @@ export class ReadLoop {
   #state: number = WebSocket.OPEN;
   /** Whether the state still says CLOSED: the runtime's loop has seen it as soon as anything else runs. */
   #isUnsettled = false;
+  /** Whether a message is being handled: the runtime's loop goes on or stops by what the state is then. */
+  #isHandling = false;
 
   /** @param socket just upgraded */
   constructor(socket: WebSocket) {
@@ -56,11 +58,23 @@ export class ReadLoop {
     return this.#isStopped;
   }
 
+  /** The first thing that a message handler does. */
+  handling(): void {
+    this.#isHandling = true;
+  }
+
   /**
-   * Stops reading. To be called as the last thing that a message handler does, or where the runtime says that
-   * something came (`heartbeat.ts`); there, if that is a message, once more as the last thing that its handler
-   * does.
+   * The last thing that a message handler does.
+   *
+   * @param stops whether nothing more is to be read
    */
+  handled(stops: boolean): void {
+    this.#isHandling = false;
+    // Stopped before the message was handled, it was set right when something was sent.
+    if (stops || this.#isStopped) this.stop();
+  }
+
+  /** Stops reading. To be called where the runtime says that something came (`heartbeat.ts`), and nowhere else. */
   stop(): void {
     if (this.#symbols === false || this.#isUnsettled) return;
     const state = this.#socket.readyState;
@@ -86,8 +100,8 @@ export class ReadLoop {
     if (this.#symbols === false || !this.#isStopped) return;
     this.settle();
     this.#isStopped = false;
-    // It has ended meanwhile.
-    if (this.#socket.readyState === WebSocket.CLOSED) return;
+    // It has ended meanwhile; or has not stopped yet, and two loops would read.
+    if (this.#socket.readyState === WebSocket.CLOSED || this.#isHandling) return;
     (this.#socket as unknown as Record<symbol, () => void>)[this.#symbols.eventLoop]!();
   }
 }

@@ -98,14 +98,14 @@ export class PeerSocket {
     this.#budget = budget;
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => {
+      this.#loop.handling();
       // A sign of life was counted already.
       const cost = costOf(sizeOf(data)) + (this.#heartbeat.isOurs ? 0 : 1);
       // What the peer had sent before it read the close frame goes to nobody.
       if (!this.#closing) this.onmessage(data);
       release(data);
       if (cost > 0) this.#spend(cost);
-      // Stopped already, it was set right when something was sent.
-      if (this.#holds.size > 0 || this.#loop.isStopped) this.#loop.stop();
+      this.#loop.handled(this.#holds.size > 0);
     };
     socket.onclose = ({ wasClean, code, reason }) => {
       this.#settle(wasClean && code !== NO_CODE);
