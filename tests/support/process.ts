@@ -62,6 +62,11 @@ export class Task implements AsyncDisposable {
     this.exited = this.#exit();
   }
 
+  /** The process that `deno task` is. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** What it has written on standard output so far. */
   get stdout(): string {
     return this.#stdout.text;
