@@ -50,12 +50,20 @@ export function variable(
 }
 
 /**
- * Reads what the PostgreSQL driver is going to read, which would end with the value on standard error.
+ * Reads what the PostgreSQL driver is going to read, which would end with the value on standard error, or wait
+ * for ever for a port that is none.
  *
- * @throws {VariableError} when one of them is not UTF-8
+ * @throws {VariableError} when one of them is not UTF-8, or means nothing
  */
 export function checkPostgresVariables(): void {
   for (const name of POSTGRES_VARIABLES) variable(name);
+  const port = variable("PGPORT") ?? "5432";
+  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535) {
+    throw new VariableError("PGPORT must be a port number from 1 to 65535");
+  }
+  if (!["postgres", "direct"].includes(variable("PGSSLNEGOTIATION") ?? "postgres")) {
+    throw new VariableError("PGSSLNEGOTIATION must be postgres or direct");
+  }
 }
 
 /** Whether it is what Kubernetes sets in every pod as the `…_PORT` of a Service: one named `cxg` makes it CXG_PORT. */

@@ -5,7 +5,7 @@
  */
 
 import pg from "pg";
-import { checkPostgresVariables, VariableError } from "../variables.ts";
+import { checkPostgresVariables, variable, VariableError } from "../variables.ts";
 import {
   type Database,
   DatabaseReadOnlyError,
@@ -98,7 +98,7 @@ class PostgresDatabase implements Database {
     const filledIn = new pg.Client({ ...plain, ssl: false });
     this.#where = `PostgreSQL database "${filledIn.database}" at ${filledIn.host}:${filledIn.port}`;
     this.#socket = socketOf(filledIn);
-    const tls = planTls({ ...target, host: filledIn.host }, Deno.env.get("PGSSLMODE"));
+    const tls = planTls({ ...target, host: filledIn.host }, variable("PGSSLMODE"));
     this.#otherTls = tls.second;
     this.#config = { ...config, ssl: tls.first };
     this.#pool = new ConnectionPool(this.#config);

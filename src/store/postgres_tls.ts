@@ -26,17 +26,26 @@ export interface TlsPlan {
  * Plans the connections to a server.
  *
  * @param environment `PGSSLMODE`, for a URL without `sslmode`
- * @throws {DatabaseSetupError} when a file cannot be read
+ * @throws {DatabaseSetupError} when a file cannot be read, or `environment` is no mode
  */
 export function planTls(target: PostgresTarget, environment?: string): TlsPlan {
   // There is nobody in between.
   if (target.host?.startsWith("/")) return { first: false };
-  const mode = target.sslMode ?? SSL_MODES.find((mode) => mode === environment) ?? "prefer";
+  const mode = target.sslMode ?? modeOf(environment);
   if (mode === "disable") return { first: false };
   const tls = { ...files(target), ...checks(mode, target.sslRootCert !== undefined) };
   if (mode === "allow") return { first: false, second: tls };
   if (mode === "prefer") return { first: tls, second: false };
   return { first: tls };
+}
+
+/** A mode that is misspelt must not mean a weaker one. */
+function modeOf(environment = "prefer"): SslMode {
+  const mode = SSL_MODES.find((mode) => mode === environment);
+  if (mode === undefined) {
+    throw new DatabaseSetupError(`PGSSLMODE must be one of ${SSL_MODES.join(", ")}`);
+  }
+  return mode;
 }
 
 function checks(mode: SslMode, hasRoot: boolean): Exclude<Tls, false> {
@@ -78,7 +87,9 @@ function read(parameter: string, file: string): string {
 function why(error: unknown, file: string): string {
   if (error instanceof Deno.errors.NotFound) return "there is none";
   if (error instanceof Deno.errors.NotCapable) {
-    return `Deno was started without --allow-read=${file}`;
+    return file.includes(",")
+      ? "its path has a comma, which Deno takes for the end of one"
+      : `Deno was started without --allow-read=${file}`;
   }
   if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
   return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ");

@@ -6,7 +6,14 @@ import { clusterAvailable, PostgresCluster } from "../reliability/support/postgr
 import { onPostgres } from "../support/databases.ts";
 import { noteSecret } from "../support/evidence.ts";
 import { makeOriginal } from "../support/original_database.ts";
-import { type Finished, Gateway, runCli, runGateway, TempDir } from "../support/process.ts";
+import {
+  type Finished,
+  Gateway,
+  runCli,
+  runGateway,
+  TempDir,
+  type Variables,
+} from "../support/process.ts";
 import { NOISE_REGISTRATION } from "../support/relay.ts";
 
 const SECRETS = {
@@ -142,6 +149,13 @@ Deno.test("a database's URL that cannot be meant is one line that says why", asy
   for (const [url, says] of refusals) assertOneLine(await start(url), says);
 });
 
+Deno.test("a variable of libpq's that means nothing is one line that names it, and not its value", async () => {
+  for (const name of ["PGPORT", "PGSSLMODE", "PGSSLNEGOTIATION"]) {
+    const ended = await start("postgres://u@127.0.0.1/db", { [name]: "hunter2" });
+    assertOneLine(ended, new RegExp(`${name} must be `));
+  }
+});
+
 Deno.test({
   name: "deno task start may use the unix socket that the URL names (postgresql)",
   ignore: !clusterAvailable,
@@ -154,9 +168,14 @@ Deno.test({
   },
 });
 
-async function start(url: string): Promise<Finished> {
+async function start(url: string, variables: Variables = {}): Promise<Finished> {
   await using dir = await TempDir.empty();
-  return await runGateway({ ...SECRETS, CXG_DATA_DIR: dir.path, CXG_DATABASE_URL: url });
+  return await runGateway({
+    ...SECRETS,
+    CXG_DATA_DIR: dir.path,
+    CXG_DATABASE_URL: url,
+    ...variables,
+  });
 }
 
 /** It ended by itself with exit code 1 and one line, fit for a person. */
