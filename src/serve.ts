@@ -67,7 +67,7 @@ async function run(): Promise<number> {
     configureLogging(config.logLevel);
     // `deno task start` has done it before, and may not here.
     if (Deno.permissions.querySync({ name: "env" }).state === "granted") {
-      for (const line of unknownVariables(Object.keys(Deno.env.toObject()))) log.warn(line);
+      for (const line of await unknownVariables(Object.keys(Deno.env.toObject()))) log.warn(line);
     }
     server = await Server.start(config);
   } catch (error) {

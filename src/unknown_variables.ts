@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { nearest } from "./nearest.ts";
 import { oneLine } from "./one_line.ts";
 
 const PREFIX = "CXG_";
@@ -47,27 +46,27 @@ export const VARIABLES = [
  * @param names all of them
  * @returns a line for each that begins as ours do and is none; never a value
  */
-export function unknownVariables(names: readonly string[]): string[] {
-  return names
+export async function unknownVariables(names: readonly string[]): Promise<string[]> {
+  const unknown = names
     .filter((name) => name.startsWith(PREFIX) && !VARIABLES.includes(name))
     // What the tests read.
     .filter((name) => !name.startsWith("CXG_TEST_") && !isOfService(name, names))
-    .sort()
-    .map((name) => {
-      const meant = nearest(
-        name.slice(PREFIX.length),
-        VARIABLES.map((it) => it.slice(PREFIX.length)),
-      );
-      const hint = meant === undefined ? "" : `: did you mean ${PREFIX}${meant}?`;
-      return oneLine(`${name} is no variable of the gateway${hint}`);
-    });
+    .sort();
+  if (unknown.length === 0) return [];
+  // Loaded by need: every start would wait for it.
+  const { nearest } = await import("./nearest.ts");
+  const known = VARIABLES.map((name) => name.slice(PREFIX.length));
+  return unknown.map((name) => {
+    const meant = nearest(name.slice(PREFIX.length), known);
+    const hint = meant === undefined ? "" : `: did you mean ${PREFIX}${meant}?`;
+    return oneLine(`${name} is no variable of the gateway${hint}`);
+  });
 }
 
 /** Warns of them as the gateway's log would, from a process that may list the environment. */
 export async function warnOfUnknownVariables(): Promise<void> {
-  const unknown = unknownVariables(Object.keys(Deno.env.toObject()));
+  const unknown = await unknownVariables(Object.keys(Deno.env.toObject()));
   if (unknown.length === 0) return;
-  // Loaded by need: most starts need not wait for it.
   const { configureLogging, log, logsWritten } = await import("./logging.ts");
   configureLogging("warn");
   for (const line of unknown) log.warn(line);

@@ -343,12 +343,15 @@ Deno.test("what Kubernetes sets for a Service that is named cxg is not taken for
   assert.equal(load({ CXG_SHARE_PORT: "udp://[fd00::7]:53" }).sharePort, false);
 });
 
-Deno.test("a name that is not known is told, with the nearest that is", () => {
-  assert.deepEqual(unknownVariables(["CXG_PROT", "PATH", "CXG_PORT", "CXG_MAX_FRAMES", "CXG_Q"]), [
-    "CXG_MAX_FRAMES is no variable of the gateway: did you mean CXG_MAX_FRAME?",
-    "CXG_PROT is no variable of the gateway: did you mean CXG_PORT?",
-    "CXG_Q is no variable of the gateway",
-  ]);
+Deno.test("a name that is not known is told, with the nearest that is", async () => {
+  assert.deepEqual(
+    await unknownVariables(["CXG_PROT", "PATH", "CXG_PORT", "CXG_MAX_FRAMES", "CXG_Q"]),
+    [
+      "CXG_MAX_FRAMES is no variable of the gateway: did you mean CXG_MAX_FRAME?",
+      "CXG_PROT is no variable of the gateway: did you mean CXG_PORT?",
+      "CXG_Q is no variable of the gateway",
+    ],
+  );
   const read = new Set<string>();
   loadConfigFromEnv((name) => {
     read.add(name);
@@ -357,14 +360,18 @@ Deno.test("a name that is not known is told, with the nearest that is", () => {
   assert.deepEqual([...read].sort(), [...VARIABLES].sort(), "what is known is what is read");
 });
 
-Deno.test("what Kubernetes sets for a Service whose name begins with cxg is no misspelt name", () => {
+Deno.test("what Kubernetes sets for a Service whose name begins with cxg is no misspelt name", async () => {
   for (const service of ["CXG", "CXG_WEB"]) {
     const ends = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8080_TCP"];
     const ofPort = ["PROTO", "PORT", "ADDR"].map((it) => `PORT_8080_TCP_${it}`);
     const names = [...ends, ...ofPort].map((it) => `${service}_${it}`);
-    assert.deepEqual(unknownVariables(names), []);
+    assert.deepEqual(await unknownVariables(names), []);
   }
-  assert.equal(unknownVariables(["CXG_WEB_PORT"]).length, 1, "and without a Service it is one");
+  assert.equal(
+    (await unknownVariables(["CXG_WEB_PORT"])).length,
+    1,
+    "and without a Service it is one",
+  );
 });
 
 Deno.test("the internal port is on loopback, and another one than the public", () => {
