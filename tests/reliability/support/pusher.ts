@@ -113,7 +113,7 @@ async function readFrames(input: Input, write: (bytes: Uint8Array) => Promise<vo
         await write(encode(0x8, payload.subarray(0, 2)));
       } else if (opcode === 0x9) {
         await write(encode(0xa, payload));
-      } else if (!wasReset) {
+      } else if (opcode !== 0xa && !wasReset) {
         const received = parseFrame(new Uint8Array(payload));
         if (received.body !== "reset") continue;
         wasReset = true;
