@@ -20,6 +20,8 @@ export interface StoreOptions {
   dataDir: string;
   /** How long to wait for a process that has that directory open, in milliseconds; 0 when absent. */
   dataDirWaitMs?: number;
+  /** One that is open already, in place of either; it stays open when the store is closed. */
+  database?: Database;
 }
 
 /** What a new executor is made of: the store adds the times. */
@@ -415,8 +417,15 @@ function refuseInvalidText(values: readonly unknown[]): void {
 
 /** Only the engine that is used is loaded: the other would cost start-up time. */
 async function openDatabase(
-  { databaseUrl, dataDir, dataDirWaitMs }: StoreOptions,
+  { databaseUrl, dataDir, dataDirWaitMs, database }: StoreOptions,
 ): Promise<Database> {
+  if (database !== undefined) {
+    return {
+      query: (text, values) => database.query(text, values),
+      session: (work, options) => database.session(work, options),
+      close: () => Promise.resolve(),
+    };
+  }
   if (databaseUrl !== undefined) {
     const { openPostgres } = await import("./postgres.ts");
     return await openPostgres(databaseUrl);

@@ -8,6 +8,7 @@
  */
 
 import type { StoreOptions } from "../../src/store/store.ts";
+import { openPglite } from "../../src/store/pglite.ts";
 import { openPostgres } from "../../src/store/postgres.ts";
 import { putBack, takeDatabase } from "./embedded.ts";
 
@@ -43,6 +44,8 @@ type DatabaseTest = (options: StoreOptions, context: Deno.TestContext) => Promis
 interface TestOptions {
   /** Whether this machine lacks something else that the test needs. */
   readonly ignore?: boolean;
+  /** Whether an embedded database that is open already will do: to open one takes half a second. */
+  readonly takesOpen?: boolean;
 }
 
 /** Registers `test` once for each database. */
@@ -75,6 +78,17 @@ export function onAnyDatabase(name: string, test: DatabaseTest, options?: TestOp
   registerTest(name, [databases.findLast(({ available }) => available)!], test, options);
 }
 
+/** The embedded database that tests of this file have one after the other, where they take it open. */
+let open: TestDatabase & { close(): Promise<void> } | undefined;
+let isOpenWanted = false;
+
+// Not within a test, whose worker it would be.
+Deno.test.beforeAll(async () => {
+  if (isOpenWanted) open = await openEmbedded();
+});
+
+Deno.test.afterAll(async () => await open?.close());
+
 /** The databases on a server that tests of this file have given back: to make one takes long. */
 const spare: TestDatabase[] = [];
 
@@ -86,15 +100,21 @@ function registerTest(
   name: string,
   on: readonly TestDatabases[],
   test: DatabaseTest,
-  { ignore = false }: TestOptions = {},
+  { ignore = false, takesOpen = false }: TestOptions = {},
 ): void {
   for (const { name: engine, available, create } of on) {
     const isOnServer = engine === "postgresql";
+    const isOpen = takesOpen && !isOnServer;
+    isOpenWanted ||= isOpen && !ignore;
     Deno.test({
       name: `${name} (${engine})`,
       ignore: ignore || !available,
       async fn(context) {
-        const database = isOnServer ? spare.pop() ?? await create() : await create();
+        const database = isOpen
+          ? open!
+          : isOnServer
+          ? spare.pop() ?? await create()
+          : await create();
         try {
           await test(database.options, context);
         } finally {
@@ -114,6 +134,28 @@ async function createEmbedded(): Promise<TestDatabase> {
   const dataDir = await takeDatabase();
   return { options: { dataDir }, dispose: () => putBack(dataDir) };
 }
+
+/** One that stays open. Given up, it is empty again. */
+async function openEmbedded() {
+  const dataDir = await takeDatabase();
+  const database = await openPglite(dataDir);
+  return {
+    options: { dataDir: "", database },
+    dispose: async () => void await database.query(EMPTY_TABLES),
+    async close() {
+      await database.close();
+      await putBack(dataDir);
+    },
+  };
+}
+
+/** All rows but the list of migrations. */
+const EMPTY_TABLES = `DO $$ BEGIN
+  EXECUTE (
+    SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') || ' RESTART IDENTITY CASCADE'
+    FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'
+  );
+END $$`;
 
 /** A database of its own: on the server at this URL, or the embedded one when there is none. */
 export function createDatabase(postgresUrl: string | undefined): Promise<TestDatabase> {

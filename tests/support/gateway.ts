@@ -242,7 +242,7 @@ type GatewayTest = (gateway: TestGateway, context: Deno.TestContext) => Promise<
 
 /** Registers a test of a gateway once for each database, with both of its own. */
 export function gatewayTest(name: string, test: GatewayTest, options: GatewayOptions = {}): void {
-  forEachDatabase(name, withGateway(test, options));
+  forEachDatabase(name, withGateway(test, options), { takesOpen: true });
 }
 
 /** Registers a test of a gateway once, for what no database has a part in. */
@@ -251,7 +251,7 @@ export function switchboardTest(
   test: GatewayTest,
   options: GatewayOptions = {},
 ): void {
-  onAnyDatabase(name, withGateway(test, options));
+  onAnyDatabase(name, withGateway(test, options), { takesOpen: true });
 }
 
 function withGateway(test: GatewayTest, options: GatewayOptions) {
