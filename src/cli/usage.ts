@@ -28,7 +28,7 @@ Exit codes: 0 done, 1 it failed (what and why is on standard error), 2 wrong usa
   "serve": `usage: PROGRAM serve
 
 Runs the gateway until SIGTERM or SIGINT. With nothing set it keeps an embedded database and
-generated secrets in ./data and listens on 127.0.0.1:6060. README.md lists the variables.
+generated secrets in ./data and listens on 127.0.0.1:6060. docs/operate.md lists the variables.
 `,
   "executor add": `usage: PROGRAM executor add --name NAME --workspace ID [options]
 

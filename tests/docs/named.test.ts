@@ -13,6 +13,11 @@ import { pages } from "./pages.ts";
 /** The README and what it leads to. */
 const told = (await pages()).filter(({ path }) => /^(?:README|docs\/.*)\.md$/.test(path));
 
+Deno.test("the README is short", () => {
+  const { text } = told.find(({ path }) => path === "README.md")!;
+  assert.ok(text.split("\n").length <= 140);
+});
+
 Deno.test("each endpoint is named in a page", () => {
   const text = told.map(({ text }) => text).join("\n");
   const unnamed = ROUTES.map(({ method, path }) =>

@@ -57,7 +57,7 @@ Deno.test({
 });
 
 Deno.test("every example for Kubernetes sets CXG_HOST: on loopback no probe would reach it", async () => {
-  const page = await Deno.readTextFile(new URL("README.md", ROOT));
+  const page = await Deno.readTextFile(new URL("docs/operate.md", ROOT));
   const examples = page.match(/^```yaml\n[^]*?^```/gm) ?? [];
   assert(examples.length > 0);
   for (const example of examples) assert.match(example, /name: CXG_HOST, value: 0\.0\.0\.0/);

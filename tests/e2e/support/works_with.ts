@@ -1,12 +1,12 @@
 /**
- * `deno task works-with`: writes the README's tables of tried releases from what the last run of
- * `deno task test:codex` left in `.cache/codex.xml`.
+ * `deno task works-with`: writes the tables of tried releases in docs/works-with.md, from what the last run
+ * of `deno task test:codex` left in `.cache/codex.xml`.
  *
  * @module
  */
 const root = new URL("../../../", import.meta.url);
 const report = await Deno.readTextFile(new URL(".cache/codex.xml", root));
-let readme = await Deno.readTextFile(new URL("README.md", root));
+let page = await Deno.readTextFile(new URL("docs/works-with.md", root));
 
 /** The outcomes of a table's tests, by row and column: one for each database. */
 class Table {
@@ -45,13 +45,13 @@ for (const [, attributes, end] of report.matchAll(/<testcase ([^>]*?)(\/>|>[^]*?
 }
 put("works-with", scenarios);
 put("printed-lines", printedLines);
-await Deno.writeTextFile(new URL("README.md", root), readme);
+await Deno.writeTextFile(new URL("docs/works-with.md", root), page);
 
 /** Writes a table between its marks. */
 function put(mark: string, table: Table): void {
   const marked = new RegExp(`(<!-- ${mark} -->\\n)[^]*?(<!-- /${mark} -->)`);
-  if (!marked.test(readme)) throw new Error(`README.md has no place for the table ${mark}`);
-  readme = readme.replace(marked, `$1\n${table}\n\n$2`);
+  if (!marked.test(page)) throw new Error(`docs/works-with.md has no place for the table ${mark}`);
+  page = page.replace(marked, `$1\n${table}\n\n$2`);
 }
 
 function outcome(runs: boolean[] | undefined): string {

@@ -2,7 +2,7 @@ import type { StoreOptions } from "../../../src/store/store.ts";
 import { freePort } from "../../support/free_port.ts";
 import { GatewayProcess } from "../../support/gateway_process.ts";
 
-/** Whether connections that a closed listener has not accepted go to another one on its port (README). */
+/** Whether connections that a closed listener has not accepted go to another one on its port (docs/operate.md). */
 const MIGRATE = "/proc/sys/net/ipv4/tcp_migrate_req";
 
 /** Gateways that take over from one another on one port. */
@@ -57,7 +57,7 @@ export class Succession implements AsyncDisposable {
     if (this.#migrateBefore !== undefined) await Deno.writeTextFile(MIGRATE, this.#migrateBefore);
   }
 
-  /** Sets the machine up as the README says, where this process may. */
+  /** Sets the machine up as docs/operate.md says, where this process may. */
   async #migrateConnections(): Promise<void> {
     try {
       const before = await Deno.readTextFile(MIGRATE);
