@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { isAddressOrNetwork } from "./client_address.ts";
+import { isAddressOrNetwork } from "./limits/client_address.ts";
 import { DEFAULT_MAX_TTL_S } from "./auth/capability_token.ts";
-import { parseDuration } from "./duration.ts";
-import { loadOrCreateSecrets, type Secrets } from "./secrets.ts";
+import { parseDuration } from "./text/duration.ts";
+import { loadOrCreateSecrets, type Secrets } from "./data_dir/secrets.ts";
 import { parsePostgresUrl, PostgresUrlError } from "./store/postgres_url.ts";
 import {
   CertificateError,
   type CertificateFiles,
   readCertificateFiles,
 } from "./tls/certificate.ts";
-import { DEFAULT_DATA_DIR, variable, VariableError } from "./variables.ts";
+import { DEFAULT_DATA_DIR, variable, VariableError } from "./env/variables.ts";
 
 /** How much is logged: the named level and what is more severe. */
 export type LogLevel = "debug" | "info" | "warn" | "error";

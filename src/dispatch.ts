@@ -4,13 +4,13 @@
  * @module
  */
 import { BusyError } from "./auth/registration_tokens.ts";
-import { clientAddress, sourceOf } from "./client_address.ts";
-import { watchClient } from "./handlers/upgrade.ts";
-import { HttpError, restarting, type Subject, unavailable } from "./handlers/http.ts";
-import { reasonOfStatus } from "./handlers/refusal_reason.ts";
-import { adviceFor, MAX_MESSAGE, shown } from "./handlers/wording.ts";
-import { log } from "./logging.ts";
-import { parseTarget, pathAsShown } from "./request_target.ts";
+import { clientAddress, sourceOf } from "./limits/client_address.ts";
+import { watchClient } from "./http/upgrade.ts";
+import { HttpError, restarting, type Subject, unavailable } from "./http/context.ts";
+import { reasonOfStatus } from "./http/refusal_reason.ts";
+import { adviceFor, MAX_MESSAGE, shown } from "./http/wording.ts";
+import { log } from "./log/logging.ts";
+import { parseTarget, pathAsShown } from "./http/request_target.ts";
 import { findRoute, type Side } from "./routes.ts";
 import type { Services } from "./services.ts";
 import {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Config } from "./config.ts";
-import { Listener } from "./listener.ts";
+import { Listener } from "./tls/listener.ts";
 import type { Side } from "./routes.ts";
 import type { ServerCertificate } from "./tls/server_certificate.ts";
 import { TlsListener } from "./tls/tls_listener.ts";

@@ -16,10 +16,10 @@ import {
   showExecutor,
 } from "./handlers/executor_admin.ts";
 import { registerExecutor, removeExecutor } from "./handlers/executors.ts";
-import { gatewayApi, type Guard, internalApi, metricsReader } from "./handlers/guards.ts";
+import { gatewayApi, type Guard, internalApi, metricsReader } from "./handlers/internal_auth.ts";
 import { revokeWorkspace } from "./handlers/revoke_workspace.ts";
 import { healthz, readyz } from "./handlers/health.ts";
-import { type Handler, HttpError } from "./handlers/http.ts";
+import { type Handler, HttpError } from "./http/context.ts";
 import { metrics } from "./handlers/metrics.ts";
 import { status } from "./handlers/status.ts";
 import { bindExecutor, listExecutors, unbindExecutor } from "./handlers/workspaces.ts";

@@ -1,7 +1,7 @@
-import { log } from "./logging.ts";
-import { GATEWAY_STOPPING } from "./switchboard/endings.ts";
-import type { OpenSockets } from "./switchboard/sockets.ts";
-import { sleep, within } from "./within.ts";
+import { log } from "./log/logging.ts";
+import { GATEWAY_STOPPING } from "./switchboard/close_codes.ts";
+import type { OpenSockets } from "./switchboard/open_sockets.ts";
+import { sleep, within } from "./time/within.ts";
 
 /**
  * When the port may close, in milliseconds after the peers were told to dial again. A call whose connection

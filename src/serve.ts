@@ -7,20 +7,20 @@ import { complain, print } from "./cli/output.ts";
 import { httpUrl, reachableHost } from "./cli/gateway.ts";
 import { programName } from "./cli/program_name.ts";
 import { type Config, ConfigError, loadConfigFromEnv } from "./config.ts";
-import { writeGatewayFile } from "./gateway_file.ts";
-import { configureLogging, log, logsWritten } from "./logging.ts";
-import { oneLine } from "./one_line.ts";
+import { writeGatewayFile } from "./data_dir/gateway_file.ts";
+import { configureLogging, log, logsWritten } from "./log/logging.ts";
+import { oneLine } from "./text/one_line.ts";
 import { ListenError } from "./ports.ts";
 import { Server } from "./server.ts";
-import { shellWord } from "./shell_word.ts";
+import { shellWord } from "./text/shell_word.ts";
 import {
   DatabaseSetupError,
   DatabaseUnavailableError,
   DataDirectoryError,
 } from "./store/database.ts";
-import { unknownVariables } from "./unknown_variables.ts";
-import { DEFAULT_DATA_DIR } from "./variables.ts";
-import { within } from "./within.ts";
+import { unknownVariables } from "./env/unknown_variables.ts";
+import { DEFAULT_DATA_DIR } from "./env/variables.ts";
+import { within } from "./time/within.ts";
 import { DatabaseTooNewError, MigrationFailedError } from "./store/migrate.ts";
 import { OriginalDatabaseError } from "./store/schema_owner.ts";
 import { CertificateError } from "./tls/certificate.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ConfigError, loadConfigFromEnv } from "../src/config.ts";
-import { unknownVariables, VARIABLES } from "../src/unknown_variables.ts";
+import { unknownVariables, VARIABLES } from "../src/env/unknown_variables.ts";
 import { TestCertificates } from "./support/certificates.ts";
 
 const SECRETS = {

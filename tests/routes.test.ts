@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { gatewayApi, internalApi } from "../src/handlers/guards.ts";
-import { HttpError } from "../src/handlers/http.ts";
+import { gatewayApi, internalApi } from "../src/handlers/internal_auth.ts";
+import { HttpError } from "../src/http/context.ts";
 import { findRoute, type Match, ROUTES } from "../src/routes.ts";
 
 /** As the gateway does it: the path goes through `URL` first. */

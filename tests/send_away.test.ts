@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { sendAway } from "../src/send_away.ts";
-import { GATEWAY_STOPPING } from "../src/switchboard/endings.ts";
+import { GATEWAY_STOPPING } from "../src/switchboard/close_codes.ts";
 
 /** Peers that were told to go, and do when a test says so. */
 class Peers {

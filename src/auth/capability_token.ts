@@ -11,7 +11,7 @@
  * @module
  */
 import { decodeBase64url, encodeBase64url } from "./base64url.ts";
-import { formatDuration } from "../duration.ts";
+import { formatDuration } from "../text/duration.ts";
 import { hmacKey, sign, verify } from "./hmac.ts";
 
 /** How long a token may live when nothing else is said, in seconds. */

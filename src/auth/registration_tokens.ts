@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { Holdings } from "../holdings.ts";
+import { Holdings } from "../limits/quota.ts";
 import { encodeHex } from "./base64url.ts";
 import type { BcryptRequest, BcryptResponse } from "./bcrypt_worker.ts";
-import { FairQueue } from "../fair_queue.ts";
+import { FairQueue } from "../limits/fair_queue.ts";
 
 /** Too many checks are under way or waiting: the caller should come again. */
 export class BusyError extends Error {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Registration } from "../model.ts";
-import { Sealed } from "./sealed.ts";
+import { Sealed } from "./signed_payload.ts";
 
 /**
  * In the URL that `register` returns: this registration of this executor may dial in. codex from 0.142

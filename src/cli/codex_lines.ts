@@ -7,7 +7,7 @@ import type { ExecutorStart } from "./executor_start.ts";
 import { AUTHORITIES_FILE } from "./authorities.ts";
 import { joinProgramName } from "./program_name.ts";
 import { type ReleaseRange, sayReleases } from "./releases.ts";
-import { shellWord } from "../shell_word.ts";
+import { shellWord } from "../text/shell_word.ts";
 
 /** A command line and the releases it is for. */
 export interface CodexLine extends ReleaseRange {

@@ -5,8 +5,8 @@
  */
 import { mintCapabilityToken } from "../auth/capability_token.ts";
 import type { KeyPair } from "../auth/direct_keys.ts";
-import { oneLine } from "../one_line.ts";
-import { shellWord } from "../shell_word.ts";
+import { oneLine } from "../text/one_line.ts";
+import { shellWord } from "../text/shell_word.ts";
 import { type OwnCa, ownCa, renderPreparation } from "./authorities.ts";
 import { type CodexLine, executorLines, harnessLines } from "./codex_lines.ts";
 import { ADOPT_OPTIONS, adoptDatabase } from "./db_adopt.ts";

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { variable } from "../variables.ts";
-import { oneLine } from "../one_line.ts";
+import { variable } from "../env/variables.ts";
+import { oneLine } from "../text/one_line.ts";
 import { DatabaseSetupError, DatabaseUnavailableError } from "../store/database.ts";
 import type { Adoption } from "../store/adopt.ts";
 import { CommandError, print, printJson, UsageError } from "./output.ts";

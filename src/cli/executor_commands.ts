@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { oneLine } from "../one_line.ts";
+import { oneLine } from "../text/one_line.ts";
 import { ownCa } from "./authorities.ts";
 import { executorLines } from "./codex_lines.ts";
 import { executorStarts } from "./executor_start.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseDuration } from "../duration.ts";
+import { parseDuration } from "../text/duration.ts";
 import { Gateway } from "./gateway.ts";
 import { UsageError } from "./output.ts";
 

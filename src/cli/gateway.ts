@@ -6,11 +6,11 @@
  */
 import { DataDirectoryError } from "../store/database.ts";
 import { DEFAULT_INTERNAL_HOST } from "../config.ts";
-import { type GatewayFile, readGatewayFile } from "../gateway_file.ts";
+import { type GatewayFile, readGatewayFile } from "../data_dir/gateway_file.ts";
 import { hostOf } from "../tls/host_names.ts";
 import { CA_FILE } from "../tls/self_signed.ts";
-import { readSecrets, type Secrets } from "../secrets.ts";
-import { DEFAULT_DATA_DIR, variable } from "../variables.ts";
+import { readSecrets, type Secrets } from "../data_dir/secrets.ts";
+import { DEFAULT_DATA_DIR, variable } from "../env/variables.ts";
 import { CommandError } from "./output.ts";
 
 /** What the gateway says of a path that it does not serve. */

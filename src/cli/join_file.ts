@@ -7,8 +7,8 @@
 import { SYSTEM_AUTHORITIES } from "./authorities.ts";
 import { clearTextWarning, type ExecutorStart } from "./executor_start.ts";
 import { JOIN_PROGRAM } from "./join_program.ts";
-import { replaceFile } from "../replace_file.ts";
-import { shellWord } from "../shell_word.ts";
+import { replaceFile } from "../data_dir/replace_file.ts";
+import { shellWord } from "../text/shell_word.ts";
 import { CommandError, print } from "./output.ts";
 import { minorOf, NEWEST_TRIED, sayReleases } from "./releases.ts";
 

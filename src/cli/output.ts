@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { oneLine } from "../one_line.ts";
+import { oneLine } from "../text/one_line.ts";
 
 const encoder = new TextEncoder();
 

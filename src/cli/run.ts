@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import config from "../../deno.json" with { type: "json" };
-import { nearest } from "../nearest.ts";
-import { oneLine } from "../one_line.ts";
-import { VariableError } from "../variables.ts";
+import { nearest } from "../text/nearest.ts";
+import { oneLine } from "../text/one_line.ts";
+import { VariableError } from "../env/variables.ts";
 import { COMMANDS } from "./commands.ts";
 import { CommandError, complain, print, UsageError } from "./output.ts";
 import { programName } from "./program_name.ts";

@@ -1,4 +1,4 @@
-import { oneLine } from "../one_line.ts";
+import { oneLine } from "../text/one_line.ts";
 
 /** Rows of cells, in columns as wide as their widest cell; what is no visible character is escaped. */
 export function table(rows: readonly (readonly string[])[]): string {

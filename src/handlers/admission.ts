@@ -1,9 +1,9 @@
 import type { Services } from "../services.ts";
-import { TOO_MANY_HANDSHAKES } from "../switchboard/endings.ts";
+import { TOO_MANY_HANDSHAKES } from "../switchboard/close_codes.ts";
 import type { ExecutorLink, Holder } from "../switchboard/executor_link.ts";
 import { MAX_TURN_BRIDGES } from "../switchboard/switchboard.ts";
-import { HttpError } from "./http.ts";
-import { executorLabel } from "./wording.ts";
+import { HttpError } from "../http/context.ts";
+import { executorLabel } from "../http/wording.ts";
 
 /** As whose a harness's websocket counts. */
 export function turnOwner(turnId: string): string {

@@ -8,12 +8,17 @@ import {
   requireStillGood,
   type Revocable,
 } from "./capability_auth.ts";
-import { firstGood } from "./first_good.ts";
-import { HttpError, type RequestContext, socketCredentials, unauthorized } from "./http.ts";
+import { firstGood } from "../http/first_good.ts";
+import {
+  HttpError,
+  type RequestContext,
+  socketCredentials,
+  unauthorized,
+} from "../http/context.ts";
 import { requireAdmission, tooManyBridges, turnOwner } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
-import { requireClient, requireWebSocket, upgrade } from "./upgrade.ts";
-import { executorLabel, timeText } from "./wording.ts";
+import { requireClient, requireWebSocket, upgrade } from "../http/upgrade.ts";
+import { executorLabel, timeText } from "../http/wording.ts";
 
 /** How long a harness is held while its executor is on its way back, in milliseconds. */
 const HOLD_MS = 8_000;

@@ -6,8 +6,8 @@ import {
   verifyCapabilityToken,
 } from "../auth/capability_token.ts";
 import type { Services } from "../services.ts";
-import { HttpError, type RequestContext, unauthorized } from "./http.ts";
-import { shownId, shownIds } from "./wording.ts";
+import { HttpError, type RequestContext, unauthorized } from "../http/context.ts";
+import { shownId, shownIds } from "../http/wording.ts";
 
 /** What to do where a token is no good. */
 const ASK_FOR_ANOTHER = "ask the platform for a new capability token";

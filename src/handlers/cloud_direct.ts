@@ -1,9 +1,9 @@
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { Services } from "../services.ts";
-import { parseJsonObject, readBytes } from "./body.ts";
+import { parseJsonObject, readBytes } from "../http/body.ts";
 import { requireSignedCall } from "./direct_auth.ts";
-import { HttpError, type RequestContext } from "./http.ts";
-import { publicWsBase } from "./public_url.ts";
+import { HttpError, type RequestContext } from "../http/context.ts";
+import { publicWsBase } from "../http/public_url.ts";
 
 /** What codex calls JSON-RPC as text on a websocket that is the executor's own. */
 const TRANSPORT = "direct_jsonrpc_v1";

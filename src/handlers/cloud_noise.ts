@@ -6,17 +6,17 @@
  * @module
  */
 import { publicKeyDigest } from "../auth/public_key.ts";
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { Services } from "../services.ts";
-import { isFlatObject, type JsonObject, readJsonObject } from "./body.ts";
+import { isFlatObject, type JsonObject, readJsonObject } from "../http/body.ts";
 import { refuseRevoked, requireCapability, termsOf } from "./capability_auth.ts";
-import { bearerToken, HttpError, type RequestContext } from "./http.ts";
+import { bearerToken, HttpError, type RequestContext } from "../http/context.ts";
 import { requireAdmission } from "./admission.ts";
 import { locateExecutor } from "./locate_executor.ts";
 import { requiredPublicKey } from "./noise_profile.ts";
-import { publicWsBase } from "./public_url.ts";
+import { publicWsBase } from "../http/public_url.ts";
 import { requireRegistrationToken } from "./registration_auth.ts";
-import { executorLabel } from "./wording.ts";
+import { executorLabel } from "../http/wording.ts";
 
 /** How long a harness has to dial the URL and to finish its handshake, in seconds. */
 const CONNECT_TTL_S = 60;

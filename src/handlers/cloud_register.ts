@@ -1,10 +1,10 @@
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { Services } from "../services.ts";
 import type { NewRegistration } from "../store/registrations.ts";
-import { type JsonObject, readJsonObject } from "./body.ts";
-import type { RequestContext } from "./http.ts";
+import { type JsonObject, readJsonObject } from "../http/body.ts";
+import type { RequestContext } from "../http/context.ts";
 import { isNoise, requiredNoise } from "./noise_profile.ts";
-import { publicWsBase } from "./public_url.ts";
+import { publicWsBase } from "../http/public_url.ts";
 import { registrationRefused, requireRegistrationToken } from "./registration_auth.ts";
 
 /**

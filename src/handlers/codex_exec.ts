@@ -7,12 +7,12 @@ import {
   socketCredentials,
   unauthorized,
   unavailable,
-} from "./http.ts";
+} from "../http/context.ts";
 import { requireSignedUpgrade } from "./direct_auth.ts";
-import { firstGood } from "./first_good.ts";
+import { firstGood } from "../http/first_good.ts";
 import { checkRegistrationToken } from "./registration_auth.ts";
-import { requireWebSocket, upgrade } from "./upgrade.ts";
-import { executorLabel } from "./wording.ts";
+import { requireWebSocket, upgrade } from "../http/upgrade.ts";
+import { executorLabel } from "../http/wording.ts";
 
 /** When an executor whose earlier connections do not read may come again, in seconds. */
 const BEHIND_RETRY_AFTER_S = 30;

@@ -7,10 +7,15 @@
 import { secretsEqual } from "../auth/constant_time.ts";
 import { parseAmzDate, parseClaim, type SignatureClaim, signatureOf } from "../auth/sigv4.ts";
 import type { Config } from "../config.ts";
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { Registration } from "../model.ts";
 import type { Services } from "../services.ts";
-import { HttpError, type RejectionReason, type RequestContext, unavailable } from "./http.ts";
+import {
+  HttpError,
+  type RejectionReason,
+  type RequestContext,
+  unavailable,
+} from "../http/context.ts";
 import { refuseAfter } from "./registration_auth.ts";
 
 /** The service that codex signs for unless it is told otherwise. */

@@ -1,18 +1,18 @@
 import { type CapPayload, isTurnId } from "../auth/capability_token.ts";
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { Services } from "../services.ts";
-import { TURN_REVOKED } from "../switchboard/endings.ts";
-import { checkId, readFields } from "./body.ts";
+import { TURN_REVOKED } from "../switchboard/close_codes.ts";
+import { checkId, readFields } from "../http/body.ts";
 import { refuseRevoked, verifyCapability } from "./capability_auth.ts";
-import { firstGood } from "./first_good.ts";
-import { gatewayApi, holdsSecret } from "./guards.ts";
+import { firstGood } from "../http/first_good.ts";
+import { gatewayApi, holdsSecret } from "./internal_auth.ts";
 import {
   bearerToken,
   HttpError,
   noContent,
   prefersRepresentation,
   type RequestContext,
-} from "./http.ts";
+} from "../http/context.ts";
 
 /**
  * `GET /api/exec-gateway/connected?workspace_id=`: the workspace's executors that are connected. Besides

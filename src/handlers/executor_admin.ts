@@ -5,13 +5,13 @@
  */
 import { newRegistrationToken } from "../auth/registration_tokens.ts";
 import { tokenDigest } from "../auth/token_digest.ts";
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { AdminExecutor } from "../model.ts";
 import type { Services } from "../services.ts";
 import type { ExecutorChange } from "../store/executor_records.ts";
-import { TOKEN_REPLACED } from "../switchboard/endings.ts";
-import { checkId, optionalBoolean, optionalText, readFields } from "./body.ts";
-import { HttpError, type RequestContext } from "./http.ts";
+import { TOKEN_REPLACED } from "../switchboard/close_codes.ts";
+import { checkId, optionalBoolean, optionalText, readFields } from "../http/body.ts";
+import { HttpError, type RequestContext } from "../http/context.ts";
 
 /** `GET /api/codex-exec/executors`: every executor, with its workspaces and whether it is connected. */
 export async function listAllExecutors(services: Services): Promise<Response> {

@@ -1,9 +1,9 @@
 import { newRegistrationToken } from "../auth/registration_tokens.ts";
 import { tokenDigest } from "../auth/token_digest.ts";
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { Services } from "../services.ts";
-import { checkId, checkText, optionalBoolean, optionalText, readFields } from "./body.ts";
-import { HttpError, noContent, type RequestContext, unauthorized } from "./http.ts";
+import { checkId, checkText, optionalBoolean, optionalText, readFields } from "../http/body.ts";
+import { HttpError, noContent, type RequestContext, unauthorized } from "../http/context.ts";
 
 /**
  * `POST /api/codex-exec/register`: a new executor and its registration token, of which only the

@@ -1,8 +1,8 @@
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { Services } from "../services.ts";
 import { DatabaseUnavailableError } from "../store/database.ts";
-import { within } from "../within.ts";
-import { restarting, unavailable } from "./http.ts";
+import { within } from "../time/within.ts";
+import { restarting, unavailable } from "../http/context.ts";
 
 /** How long a probe is kept waiting for the store, in milliseconds. */
 const READY_TIMEOUT_MS = 1_800;

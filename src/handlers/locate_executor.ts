@@ -1,10 +1,10 @@
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { LastKnown } from "../model.ts";
 import type { Services } from "../services.ts";
 import { InvalidTextError } from "../store/store.ts";
 import type { ExecutorLink } from "../switchboard/executor_link.ts";
-import { type HttpError, type RequestContext, restarting, unavailable } from "./http.ts";
-import { executorLabel, timeText } from "./wording.ts";
+import { type HttpError, type RequestContext, restarting, unavailable } from "../http/context.ts";
+import { executorLabel, timeText } from "../http/wording.ts";
 
 /** How long after its socket closed an executor is expected back, in milliseconds. */
 const RETURN_MS = 30_000;

@@ -1,5 +1,5 @@
 import type { ExecutorKind } from "../model.ts";
-import { droppedLogLines } from "../logging.ts";
+import { droppedLogLines } from "../log/logging.ts";
 import { processFamilies } from "../metrics/process.ts";
 import { CONTENT_TYPE, type Family, renderFamilies } from "../metrics/prometheus.ts";
 import type { Services } from "../services.ts";

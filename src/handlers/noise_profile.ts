@@ -10,8 +10,8 @@
  */
 import { Buffer } from "node:buffer";
 import type { NewRegistration } from "../store/registrations.ts";
-import { type JsonObject, requiredObject } from "./body.ts";
-import { HttpError } from "./http.ts";
+import { type JsonObject, requiredObject } from "../http/body.ts";
+import { HttpError } from "../http/context.ts";
 
 /** The one that codex 0.142.5 to 0.171.0 have. */
 const PROFILE = "noise_hybrid_ik_v1";

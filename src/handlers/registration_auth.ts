@@ -1,7 +1,7 @@
 import { isDigestOf, isRandomToken, tokenDigest } from "../auth/token_digest.ts";
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { Services } from "../services.ts";
-import { bearerToken, HttpError, type RequestContext, unauthorized } from "./http.ts";
+import { bearerToken, HttpError, type RequestContext, unauthorized } from "../http/context.ts";
 
 /**
  * Lets an executor's call under `/cloud` pass when it carries the executor's registration token.

@@ -1,9 +1,14 @@
 import { isTurnId } from "../auth/capability_token.ts";
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { Services } from "../services.ts";
-import { WORKSPACE_REVOKED } from "../switchboard/endings.ts";
-import { readFields } from "./body.ts";
-import { HttpError, noContent, prefersRepresentation, type RequestContext } from "./http.ts";
+import { WORKSPACE_REVOKED } from "../switchboard/close_codes.ts";
+import { readFields } from "../http/body.ts";
+import {
+  HttpError,
+  noContent,
+  prefersRepresentation,
+  type RequestContext,
+} from "../http/context.ts";
 
 /**
  * `POST /api/exec-gateway/revoke-workspace`: of the workspace's tokens, those that were issued until now are

@@ -1,6 +1,6 @@
 import config from "../../deno.json" with { type: "json" };
 import type { Services } from "../services.ts";
-import { within } from "../within.ts";
+import { within } from "../time/within.ts";
 
 /** How long the store is waited for, in milliseconds. */
 const STORE_TIMEOUT_MS = 1_500;

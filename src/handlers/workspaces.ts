@@ -1,8 +1,13 @@
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { Services } from "../services.ts";
 import { ExecutorNotFoundError } from "../store/store.ts";
-import { checkId, optionalBoolean, readFields, requiredText } from "./body.ts";
-import { HttpError, noContent, prefersRepresentation, type RequestContext } from "./http.ts";
+import { checkId, optionalBoolean, readFields, requiredText } from "../http/body.ts";
+import {
+  HttpError,
+  noContent,
+  prefersRepresentation,
+  type RequestContext,
+} from "../http/context.ts";
 
 /** `POST /api/codex-exec/workspaces/{wid}/executors`: the workspace may reach the executor. */
 export async function bindExecutor(

@@ -1,4 +1,4 @@
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import type { BridgeInfo, SwitchboardEvent } from "../switchboard/events.ts";
 
 /** Writes the log's lines of what happens on the switchboard. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { filesOf, parsePostgresUrl, type PostgresTarget, socketOf } from "./postgres_url.ts";
-import { DEFAULT_DATA_DIR, variable, VariableError } from "../variables.ts";
+import { DEFAULT_DATA_DIR, variable, VariableError } from "../env/variables.ts";
 
 /**
  * The value of `--allow-read` or `--allow-write`.

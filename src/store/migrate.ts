@@ -4,7 +4,7 @@
  * @module
  */
 
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import {
   type Database,
   DatabaseUnavailableError,

@@ -1,4 +1,4 @@
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import { DatabaseFullError, DatabaseReadOnlyError, DatabaseUnavailableError } from "./database.ts";
 
 /** Is refused wherever a change would be. */

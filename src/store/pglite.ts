@@ -4,8 +4,8 @@
  * @module
  */
 
-import { log } from "../logging.ts";
-import { within } from "../within.ts";
+import { log } from "../log/logging.ts";
+import { within } from "../time/within.ts";
 import {
   type Database,
   DatabaseUnavailableError,

@@ -5,7 +5,7 @@
  */
 
 import pg from "pg";
-import { checkPostgresVariables, variable, VariableError } from "../variables.ts";
+import { checkPostgresVariables, variable, VariableError } from "../env/variables.ts";
 import {
   type Database,
   DatabaseReadOnlyError,

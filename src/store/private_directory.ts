@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { shellWord } from "../shell_word.ts";
+import { shellWord } from "../text/shell_word.ts";
 import { DataDirectoryError } from "./database.ts";
 
 /** Bits of a mode: write, and read or write, for the group and for others. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Ending } from "./endings.ts";
+import type { Ending } from "./close_codes.ts";
 
 /** How a peer's side of a websocket came to its end. */
 export interface PeerClosed {

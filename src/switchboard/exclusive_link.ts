@@ -12,7 +12,7 @@ import {
   HARNESS_LOST,
   NOTHING_OF_USE,
   TOO_SLOW,
-} from "./endings.ts";
+} from "./close_codes.ts";
 import { type Cause, ended, wentAway } from "./causes.ts";
 import type { ExecutorLink, Join, OnBridgeEnd } from "./executor_link.ts";
 import type { LinkLimits } from "./limits.ts";

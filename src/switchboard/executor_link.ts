@@ -1,7 +1,7 @@
 import type { ExecutorKind, Registration } from "../model.ts";
 import type { Drops } from "./drops.ts";
 import type { Cause } from "./causes.ts";
-import type { Ending } from "./endings.ts";
+import type { Ending } from "./close_codes.ts";
 import type { BridgeInfo, Passed } from "./events.ts";
 import type { EndBridge } from "./live_turns.ts";
 import type { PeerSocket } from "./peer_socket.ts";

@@ -3,7 +3,7 @@ import {
   HANDSHAKES_CROWDED,
   TOO_MANY_HANDSHAKES,
   WORKSPACE_HANDSHAKES,
-} from "./endings.ts";
+} from "./close_codes.ts";
 import type { Holder } from "./executor_link.ts";
 import { Lately } from "./lately.ts";
 

@@ -1,4 +1,4 @@
-import type { Ending } from "./endings.ts";
+import type { Ending } from "./close_codes.ts";
 
 /** Ends a bridge: what its harness reads is the ending. */
 export type EndBridge = (ending: Ending) => void;

@@ -1,4 +1,4 @@
-import type { Ending } from "./endings.ts";
+import type { Ending } from "./close_codes.ts";
 import type { BeforeEnding, EndBridge } from "./live_turns.ts";
 
 /** A bridge of a workspace. */

@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
-import { closeSocket } from "../runtime/closing.ts";
+import { closeSocket } from "../runtime/close_socket.ts";
 import { Heartbeat } from "../runtime/heartbeat.ts";
 import { ReadLoop } from "../runtime/read_loop.ts";
 import type { BufferBudget } from "./buffer_budget.ts";
 import type { PeerClosed } from "./causes.ts";
-import { type Ending, NO_ANSWER } from "./endings.ts";
+import { type Ending, NO_ANSWER } from "./close_codes.ts";
 import { KERNEL_BYTES, LARGE_BYTES, msToTake, STUCK_MS } from "./least_rate.ts";
-import type { LeftBehind, Remainder } from "./left_behind.ts";
+import type { LeftBehind, Remainder } from "./unread.ts";
 import { sizeOf } from "./traffic.ts";
 import { afterTurn, ASK_AT, askForTurn, costOf, lastTurn, SHARE } from "./turns.ts";
 

@@ -1,4 +1,4 @@
-import { Holdings } from "../holdings.ts";
+import { Holdings } from "../limits/quota.ts";
 import type { ExecutorKind, Registration } from "../model.ts";
 import { DroppedRow } from "./dropped_row.ts";
 import { type DropReason, Drops } from "./drops.ts";
@@ -21,7 +21,7 @@ import {
   TOO_MANY_STREAMS,
   TOO_SLOW,
   TURN_STREAMS,
-} from "./endings.ts";
+} from "./close_codes.ts";
 import { type Cause, ended, wentAway } from "./causes.ts";
 import type { ExecutorLink, Holder, Join, OnBridgeEnd } from "./executor_link.ts";
 import { type GateTimes, HandshakeGate } from "./handshake_gate.ts";

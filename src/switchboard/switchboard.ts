@@ -24,7 +24,7 @@ import {
   HARNESS_LOST,
   REMOVED,
   REPLACED,
-} from "./endings.ts";
+} from "./close_codes.ts";
 import type { BridgeInfo, Connection, Listener, SwitchboardEvent } from "./events.ts";
 import { ExclusiveLink } from "./exclusive_link.ts";
 import { dialsAgain, type ExecutorLink, type Join, type OnBridgeEnd } from "./executor_link.ts";

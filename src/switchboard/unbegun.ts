@@ -1,4 +1,4 @@
-import { NEVER_BEGUN } from "./endings.ts";
+import { NEVER_BEGUN } from "./close_codes.ts";
 import type { EndBridge } from "./live_turns.ts";
 
 /** How long a harness may take to begin, in milliseconds. codex begins as soon as its websocket is open. */

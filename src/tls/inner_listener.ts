@@ -1,5 +1,5 @@
-import { Listener } from "../listener.ts";
-import { log } from "../logging.ts";
+import { Listener } from "./listener.ts";
+import { log } from "../log/logging.ts";
 
 /** Nobody else's connection comes from there: another address of loopback may have the same port. */
 const HERE = "127.0.0.1";

@@ -1,6 +1,6 @@
 import { duplexPair } from "node:stream";
 import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
-import { within } from "../within.ts";
+import { within } from "../time/within.ts";
 import { CertificateError, type CertificatePair } from "./certificate.ts";
 
 /** How long a handshake in memory may take on a busy machine, in milliseconds. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { replaceFile } from "../replace_file.ts";
+import { replaceFile } from "../data_dir/replace_file.ts";
 import { DataDirectoryError } from "../store/database.ts";
 import { checkDataDirectory } from "../store/private_directory.ts";
 import { type CertificatePair, isFor } from "./certificate.ts";

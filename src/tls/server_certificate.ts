@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import type { SecureContext } from "node:tls";
 import type { Config } from "../config.ts";
-import { log } from "../logging.ts";
+import { log } from "../log/logging.ts";
 import {
   CertificateError,
   type CertificateFiles,

@@ -1,5 +1,5 @@
 import { type SecureContext, TLSSocket } from "node:tls";
-import { sleep } from "../within.ts";
+import { sleep } from "../time/within.ts";
 import type { InnerConnection, InnerListener } from "./inner_listener.ts";
 import { ReadBuffers } from "./read_buffers.ts";
 import { endWriting, TcpStream, writeAll } from "./tcp_stream.ts";

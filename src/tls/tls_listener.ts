@@ -1,6 +1,6 @@
-import type { ListenOptions } from "../listener.ts";
-import { log } from "../logging.ts";
-import { sleep, within } from "../within.ts";
+import type { ListenOptions } from "./listener.ts";
+import { log } from "../log/logging.ts";
+import { sleep, within } from "../time/within.ts";
 import { InnerListener } from "./inner_listener.ts";
 import type { ServerCertificate } from "./server_certificate.ts";
 import { closeQuietly } from "./tcp_stream.ts";

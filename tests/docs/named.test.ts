@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { ConfigError, type Environment, loadConfigFromEnv } from "../../src/config.ts";
 import { ROUTES } from "../../src/routes.ts";
-import * as endings from "../../src/switchboard/endings.ts";
+import * as endings from "../../src/switchboard/close_codes.ts";
 import { switchboardTest } from "../support/gateway.ts";
 import { pages } from "./pages.ts";
 

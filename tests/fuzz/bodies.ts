@@ -5,8 +5,8 @@ import {
   readJsonObject,
   requiredObject,
   requiredText,
-} from "../../src/handlers/body.ts";
-import { HttpError } from "../../src/handlers/http.ts";
+} from "../../src/http/body.ts";
+import { HttpError } from "../../src/http/context.ts";
 import { HARNESS_KEY, noiseKey } from "../support/relay.ts";
 import { mutatedObject, nested, oddValue } from "./json.ts";
 import { mutateBytes } from "./mutate.ts";

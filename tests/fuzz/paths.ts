@@ -1,5 +1,5 @@
-import { checkId, checkText } from "../../src/handlers/body.ts";
-import { HttpError } from "../../src/handlers/http.ts";
+import { checkId, checkText } from "../../src/http/body.ts";
+import { HttpError } from "../../src/http/context.ts";
 import { findRoute, ROUTES } from "../../src/routes.ts";
 import { mutateText, oddText } from "./mutate.ts";
 import type { Random } from "./random.ts";

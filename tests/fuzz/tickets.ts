@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Sealed } from "../../src/auth/sealed.ts";
+import type { Sealed } from "../../src/auth/signed_payload.ts";
 import { deriveTickets } from "../../src/auth/tickets.ts";
 import { SECRET } from "../auth/crafted.ts";
 import { oddValue } from "./json.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { HttpError } from "../../src/handlers/http.ts";
+import { HttpError } from "../../src/http/context.ts";
 import { locateExecutor, type Waiting } from "../../src/handlers/locate_executor.ts";
 import type { ExecutorKind, LastKnown, Registration } from "../../src/model.ts";
 import { DatabaseUnavailableError } from "../../src/store/database.ts";

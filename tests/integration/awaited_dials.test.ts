@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { AwaitedDials } from "../../src/awaited_dials.ts";
+import { AwaitedDials } from "../../src/presence/awaited_dials.ts";
 import { untilGone } from "../support/exclusive.ts";
 import { gatewayTest, type TestGateway } from "../support/gateway.ts";
 import { CapturedLogs } from "../support/logs.ts";

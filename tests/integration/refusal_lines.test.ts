@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import type { LogRecord } from "@logtape/logtape";
 import { newRegistrationToken } from "../../src/auth/registration_tokens.ts";
-import { RefusalLog } from "../../src/refusal_log.ts";
+import { RefusalLog } from "../../src/http/refusal_log.ts";
 import { onAnyDatabase } from "../support/databases.ts";
 import { gatewayTest, startGateway, type TestGateway } from "../support/gateway.ts";
 import { CapturedLogs } from "../support/logs.ts";

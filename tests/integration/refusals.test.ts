@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import { connect as connectTcp } from "node:net";
 import { BusyError } from "../../src/auth/registration_tokens.ts";
 import { deriveTickets } from "../../src/auth/tickets.ts";
-import { REASON_OF_STATUS, REASONS } from "../../src/handlers/refusal_reason.ts";
-import { adviceFor, MAX_MESSAGE } from "../../src/handlers/wording.ts";
+import { REASON_OF_STATUS, REASONS } from "../../src/http/refusal_reason.ts";
+import { adviceFor, MAX_MESSAGE } from "../../src/http/wording.ts";
 import { ROUTES } from "../../src/routes.ts";
 import { dialIn } from "../support/exclusive.ts";
 import {

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { readGatewayFile } from "../../src/gateway_file.ts";
+import { readGatewayFile } from "../../src/data_dir/gateway_file.ts";
 import { TestCertificates } from "../support/certificates.ts";
 import { onAnyDatabase } from "../support/databases.ts";
 import { dialIn, greet, openBridge } from "../support/exclusive.ts";

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { exchange, fromLatin1 } from "../fuzz/raw_http.ts";
-import { parseDuration } from "../../src/duration.ts";
+import { parseDuration } from "../../src/text/duration.ts";
 import { databases } from "../support/databases.ts";
 import { dialIn, greet, openBridge, untilConnected } from "../support/exclusive.ts";
 import { SECRETS } from "../support/gateway.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { loadOrCreateSecrets } from "../../src/secrets.ts";
+import { loadOrCreateSecrets } from "../../src/data_dir/secrets.ts";
 import { DataDirectoryError } from "../../src/store/database.ts";
 import { checkDataDirectory } from "../../src/store/private_directory.ts";
 import { runCli, runGateway, TempDir } from "../support/process.ts";

@@ -7,7 +7,7 @@
 import { configureSync, getConfig, getJsonLinesFormatter, type Sink } from "@logtape/logtape";
 import { DirectKeys } from "../../src/auth/direct_keys.ts";
 import { RegistrationTokens } from "../../src/auth/registration_tokens.ts";
-import { Sealed } from "../../src/auth/sealed.ts";
+import { Sealed } from "../../src/auth/signed_payload.ts";
 
 /** Where both are kept; `deno task test` begins by removing it. */
 export const EVIDENCE_DIR = new URL("../../.cache/test-logs/", import.meta.url);

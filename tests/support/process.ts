@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { shellWord } from "../../src/shell_word.ts";
+import { shellWord } from "../../src/text/shell_word.ts";
 import { databases } from "./databases.ts";
 import { noteLog, noteSecret, noteSecretsIn, noteSecretsOf } from "./evidence.ts";
 import { makeDataDir } from "./files.ts";

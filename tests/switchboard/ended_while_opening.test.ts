@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { TURN_REVOKED } from "../../src/switchboard/endings.ts";
+import { TURN_REVOKED } from "../../src/switchboard/close_codes.ts";
 import { ExclusiveLink } from "../../src/switchboard/exclusive_link.ts";
 import type { ExecutorLink } from "../../src/switchboard/executor_link.ts";
 import type { PeerSocket } from "../../src/switchboard/peer_socket.ts";
 import { Pressure } from "../../src/switchboard/pressure.ts";
 import { RelayLink } from "../../src/switchboard/relay_link.ts";
-import { OpenSockets } from "../../src/switchboard/sockets.ts";
+import { OpenSockets } from "../../src/switchboard/open_sockets.ts";
 import { Traffic } from "../../src/switchboard/traffic.ts";
 import { connect, type Peer } from "../support/websocket.ts";
 

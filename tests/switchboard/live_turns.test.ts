@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TURN_REVOKED } from "../../src/switchboard/endings.ts";
+import { TURN_REVOKED } from "../../src/switchboard/close_codes.ts";
 import { JUST_ENDED_MS, LiveTurns } from "../../src/switchboard/live_turns.ts";
 import { Clock } from "../support/clock.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { PeerSocket } from "../../src/switchboard/peer_socket.ts";
 import { Pressure } from "../../src/switchboard/pressure.ts";
-import { OpenSockets } from "../../src/switchboard/sockets.ts";
+import { OpenSockets } from "../../src/switchboard/open_sockets.ts";
 import { Traffic } from "../../src/switchboard/traffic.ts";
 import { Wire } from "../../src/switchboard/wire.ts";
 import { RawSocket } from "../support/raw_socket.ts";
