@@ -1,3 +1,5 @@
+/** The guards of routes that are for the platform alone: each asks for a secret. */
+
 import { secretsEqual } from "../auth/constant_time.ts";
 import type { Services } from "../services.ts";
 import { bearerToken, HttpError, type RequestContext, unauthorized } from "../http/context.ts";

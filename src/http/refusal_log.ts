@@ -1,3 +1,5 @@
+/** The line that the log has for a refused request, and how many of them there may be. */
+
 import type { Subject } from "./context.ts";
 import type { RefusalReason } from "./refusal_reason.ts";
 import { shownId } from "./wording.ts";

@@ -1,3 +1,5 @@
+/** What is done about each refused request: it is counted, and the log is told. */
+
 import type { HttpError, Subject } from "./context.ts";
 import type { RefusalReason } from "./refusal_reason.ts";
 import { LabelledCounter } from "../metrics/labelled_counter.ts";

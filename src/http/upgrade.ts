@@ -1,3 +1,5 @@
+/** From a request to an open websocket, and the refusals of one that is no handshake. */
+
 import type { Services } from "../services.ts";
 import { INTERNAL_ERROR } from "../switchboard/close_codes.ts";
 import type { PeerSocket } from "../switchboard/peer_socket.ts";

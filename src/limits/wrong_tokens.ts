@@ -1,3 +1,5 @@
+/** Counts of credentials that were wrong, by where they came from. */
+
 import { PairWindows, Windows } from "./windows.ts";
 
 /** How many wrong tokens are answered as such in a minute: for one executor from one source, and from one. */

@@ -1,3 +1,5 @@
+/** Who has registered and is to dial in. */
+
 import { log } from "../log/logging.ts";
 
 /** How long after its register call an executor should have dialled in, in milliseconds. codex does so at once. */

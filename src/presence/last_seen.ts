@@ -1,3 +1,5 @@
+/** The marks of when an executor was seen last. */
+
 import { log } from "../log/logging.ts";
 import type { Sighting } from "../model.ts";
 import type { SwitchboardEvent } from "../switchboard/events.ts";

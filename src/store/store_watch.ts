@@ -1,3 +1,5 @@
+/** How this process learns what another one on the same store has ended. */
+
 import { log } from "../log/logging.ts";
 
 /** How often a shared store is asked for what other processes have ended, in milliseconds. */

@@ -1,3 +1,5 @@
+/** The port below every listener, plain or TLS: it outlives a failure to accept. */
+
 import { log } from "../log/logging.ts";
 
 /** How long after it failed a listener is opened again: at first at once, and at most, in milliseconds. */
