@@ -1,5 +1,3 @@
-/** A request and its answer: what a handler is given, and the errors that it throws. */
-
 /**
  * HTTP in, HTTP out: what every handler shares.
  *
