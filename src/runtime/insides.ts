@@ -5,7 +5,7 @@
  *
  * | Field | Used for | Without it |
  * |---|---|---|
- * | `[[role]]` | a close frame that reaches a peer in the middle of sending (`closing.ts`) | that peer sees a cut connection |
+ * | `[[role]]` | a close frame that reaches a peer in the middle of sending (`close_socket.ts`) | that peer sees a cut connection |
  * | `[[eventLoop]]`, `[[readyState]]`, `[[idleTimeout]]`, `[[serverHandleIdleTimeout]]` | to stop reading from a peer for a while (`read_loop.ts`) | what a slow reader is sent waits in memory, up to `CXG_MAX_BUFFERED` |
  *
  * @module
